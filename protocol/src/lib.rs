@@ -4,4 +4,12 @@
 //! waits; received bytes never panic. Used by every process and by the tests. The text is `docs/protocol.md`.
 #![forbid(unsafe_code)]
 
+pub mod control;
+pub mod dbus_json;
+pub mod flow;
+pub mod frame;
+pub mod json;
+pub mod limits;
+pub mod names;
+pub mod problem;
 pub mod secret;
