@@ -1,0 +1,46 @@
+//! The list of channel kinds that this bridge serves itself.
+
+mod echo;
+mod info;
+mod null;
+
+use std::pin::Pin;
+
+use protocol::json::Fields;
+use serde_json::Value;
+
+use crate::channel::{Channel, Closed};
+use crate::port::Port;
+
+/// A channel at work.
+pub type Serving = Pin<Box<dyn Future<Output = Result<Fields, Closed>> + Send>>;
+
+type Start = fn(Fields, Port) -> Serving;
+
+/// Every kind, and how it is started.
+const KINDS: &[(&str, Start)] = &[kind::<echo::Echo>(), kind::<info::Info>(), kind::<null::Null>()];
+
+/// Starts a channel of `kind`; `None` when there is no such kind.
+pub fn start(kind: &str, options: Fields, port: Port) -> Option<Serving> {
+    let (_, start) = KINDS.iter().find(|(name, _)| *name == kind)?;
+    Some(start(options, port))
+}
+
+/// The names of all kinds.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(name, _)| *name)
+}
+
+const fn kind<C: Channel + 'static>() -> (&'static str, Start) {
+    (C::KIND, start_kind::<C>)
+}
+
+fn start_kind<C: Channel + 'static>(options: Fields, port: Port) -> Serving {
+    match serde_json::from_value::<C::Options>(Value::Object(options)) {
+        Ok(options) => Box::pin(C::run(options, port)),
+        Err(error) => {
+            let message = format!("options of {}: {error}", C::KIND);
+            Box::pin(std::future::ready(Err(Closed::protocol_error(message))))
+        }
+    }
+}
