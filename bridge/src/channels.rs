@@ -3,6 +3,7 @@
 mod echo;
 mod info;
 mod null;
+mod stream;
 
 use std::pin::Pin;
 
@@ -18,7 +19,8 @@ pub type Serving = Pin<Box<dyn Future<Output = Result<Fields, Closed>> + Send>>;
 type Start = fn(Fields, Port) -> Serving;
 
 /// Every kind, and how it is started.
-const KINDS: &[(&str, Start)] = &[kind::<echo::Echo>(), kind::<info::Info>(), kind::<null::Null>()];
+const KINDS: &[(&str, Start)] =
+    &[kind::<echo::Echo>(), kind::<info::Info>(), kind::<null::Null>(), kind::<stream::Stream>()];
 
 /// Starts a channel of `kind`; `None` when there is no such kind.
 pub fn start(kind: &str, options: Fields, port: Port) -> Option<Serving> {

@@ -214,10 +214,13 @@ impl Sender {
     pub async fn send(&mut self, data: &[u8]) {
         match self.encoding {
             Encoding::Binary => self.send_blocks(data).await,
-            Encoding::Text => {
-                let text = self.whole_characters(data);
-                self.send_text(&text).await;
-            }
+            Encoding::Text => match std::str::from_utf8(data) {
+                Ok(text) if self.cut_character.is_empty() => self.send_text(text).await,
+                Ok(_) | Err(_) => {
+                    let text = self.whole_characters(data);
+                    self.send_text(&text).await;
+                }
+            },
         }
     }
 

@@ -1,0 +1,281 @@
+//! A scripted page: the server's end of a link to a bridge.
+//!
+//! It greets the bridge as a server does, opens channels, and collects what comes. Every wait has a limit, so that a
+//! test that would hang fails and says what it waited for.
+
+use std::collections::VecDeque;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use protocol::control::{Control, Init, VERSION};
+use protocol::frame::{self, Frame, FrameDecoder};
+use protocol::json::Fields;
+use protocol::names::ChannelId;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+/// How long a test waits for anything before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The server's end of a link.
+#[derive(Debug)]
+pub struct Page {
+    socket: UnixStream,
+    decoder: FrameDecoder,
+    /// Frames that came while another was waited for.
+    earlier: VecDeque<Frame>,
+    /// The bridge's `init`.
+    pub init: Init,
+}
+
+/// What came on one channel until it was closed.
+#[derive(Debug, Default)]
+pub struct Conversation {
+    /// The members of `ready`, if it came.
+    pub ready: Option<Fields>,
+    /// All data, in order.
+    pub data: Vec<u8>,
+    /// Each message's length.
+    pub messages: Vec<usize>,
+    /// Whether `done` came.
+    pub done: bool,
+    /// The members of `close`; `problem` among them.
+    pub close: Fields,
+}
+
+impl Conversation {
+    /// The problem code of `close`.
+    pub fn problem(&self) -> Option<&str> {
+        self.close.get("problem").and_then(Value::as_str)
+    }
+
+    /// The data as text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.data).expect("data of a text channel")
+    }
+}
+
+impl Page {
+    /// A page, and the bridge's end of the link. [`Page::greet`] must follow.
+    pub fn pair() -> (Self, StdUnixStream) {
+        let (ours, theirs) = StdUnixStream::pair().expect("a socket pair");
+        (Self::new(ours), theirs)
+    }
+
+    /// A page on a socket that leads to a bridge.
+    pub fn new(socket: StdUnixStream) -> Self {
+        socket.set_nonblocking(true).expect("a socket");
+        Self {
+            socket: UnixStream::from_std(socket).expect("a tokio runtime"),
+            decoder: FrameDecoder::default(),
+            earlier: VecDeque::new(),
+            init: Init::default(),
+        }
+    }
+
+    /// Takes the bridge's `init` and answers it.
+    pub async fn greet(&mut self) {
+        match self.next_control().await {
+            Control::Init(init) => self.init = init,
+            other => panic!("init expected, not {other:?}"),
+        }
+        self.control(&json!({ "command": "init", "version": VERSION, "host": "localhost" }))
+            .await;
+    }
+
+    /// Opens a channel: `options` holds `payload` and all others.
+    pub async fn open(&mut self, channel: &str, options: Value) {
+        let Value::Object(mut open) = options else { panic!("options are an object") };
+        open.insert("command".to_owned(), "open".into());
+        open.insert("channel".to_owned(), channel.into());
+        self.control(&Value::Object(open)).await;
+    }
+
+    /// Sends a control message.
+    pub async fn control(&mut self, message: &Value) {
+        let mut stream = BytesMut::new();
+        frame::encode_control(message.to_string().as_bytes(), &mut stream);
+        self.raw(&stream).await;
+    }
+
+    /// Sends data.
+    pub async fn data(&mut self, channel: &str, payload: &[u8]) {
+        let mut stream = BytesMut::new();
+        frame::encode_data(&id(channel), payload, &mut stream);
+        self.raw(&stream).await;
+    }
+
+    /// Says that no more data will come.
+    pub async fn done(&mut self, channel: &str) {
+        self.control(&json!({ "command": "done", "channel": channel }))
+            .await;
+    }
+
+    /// Closes a channel.
+    pub async fn close(&mut self, channel: &str) {
+        self.control(&json!({ "command": "close", "channel": channel }))
+            .await;
+    }
+
+    /// Sends bytes as they are.
+    pub async fn raw(&mut self, stream: &[u8]) {
+        self.socket
+            .write_all(stream)
+            .await
+            .expect("the bridge reads");
+    }
+
+    /// The next frame; `None` when the bridge has ended the link.
+    pub async fn next_frame(&mut self) -> Option<Frame> {
+        if let Some(frame) = self.earlier.pop_front() {
+            return Some(frame);
+        }
+        self.receive().await
+    }
+
+    /// The next control message, past data.
+    pub async fn next_control(&mut self) -> Control {
+        loop {
+            match self
+                .next_frame()
+                .await
+                .expect("a control message before the end")
+            {
+                Frame::Control(message) => {
+                    return Control::parse(&message).expect("a control message");
+                }
+                Frame::Data(..) => {}
+            }
+        }
+    }
+
+    /// The next data of `channel`; other frames wait.
+    pub async fn next_data(&mut self, channel: &str) -> Bytes {
+        let wanted = id(channel);
+        self.next_where(
+            |frame| matches!(frame, Frame::Data(id, _) if *id == wanted),
+            |frame| match frame {
+                Frame::Data(_, payload) => payload,
+                Frame::Control(_) => Bytes::new(),
+            },
+        )
+        .await
+    }
+
+    /// The next data of `channel` as JSON.
+    pub async fn next_json(&mut self, channel: &str) -> Value {
+        serde_json::from_slice(&self.next_data(channel).await).expect("JSON")
+    }
+
+    /// The next control message about `channel`; other frames wait.
+    pub async fn next_about(&mut self, channel: &str) -> Control {
+        let wanted = id(channel);
+        let about = |frame: &Frame| match frame {
+            Frame::Control(message) => {
+                Control::parse(message).is_ok_and(|control| control.channel() == Some(&wanted))
+            }
+            Frame::Data(..) => false,
+        };
+        self.next_where(about, |frame| match frame {
+            Frame::Control(message) => Control::parse(&message).expect("parsed before"),
+            Frame::Data(..) => panic!("not a control message"),
+        })
+        .await
+    }
+
+    /// Waits for `ready` of `channel`; a `close` in its place fails the test.
+    pub async fn ready(&mut self, channel: &str) -> Fields {
+        match self.next_about(channel).await {
+            Control::Ready { fields, .. } => fields,
+            other => panic!("ready expected, not {other:?}"),
+        }
+    }
+
+    /// Collects all that comes on `channel` until it is closed, and answers its pings.
+    pub async fn converse(&mut self, channel: &str) -> Conversation {
+        let wanted = id(channel);
+        let mut seen = Conversation::default();
+        loop {
+            let frame = self.next_for(&wanted).await;
+            match frame {
+                Frame::Data(_, payload) => {
+                    seen.messages.push(payload.len());
+                    seen.data.extend_from_slice(&payload);
+                }
+                Frame::Control(message) => match Control::parse(&message).expect("parsed before") {
+                    Control::Ready { fields, .. } => seen.ready = Some(fields),
+                    Control::Done { .. } => seen.done = true,
+                    Control::Close { problem, mut fields, .. } => {
+                        if let Some(problem) = problem {
+                            fields.insert("problem".to_owned(), problem.code().into());
+                        }
+                        seen.close = fields;
+                        return seen;
+                    }
+                    Control::Ping { channel, fields } => {
+                        let pong = Control::Pong { channel, fields }.to_bytes();
+                        let mut stream = BytesMut::new();
+                        frame::encode_control(&pong, &mut stream);
+                        self.raw(&stream).await;
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    async fn next_for(&mut self, wanted: &ChannelId) -> Frame {
+        let about = |frame: &Frame| match frame {
+            Frame::Control(message) => {
+                Control::parse(message).is_ok_and(|control| control.channel() == Some(wanted))
+            }
+            Frame::Data(id, _) => id == wanted,
+        };
+        self.next_where(about, |frame| frame).await
+    }
+
+    async fn next_where<T>(
+        &mut self,
+        wanted: impl Fn(&Frame) -> bool,
+        take: impl FnOnce(Frame) -> T,
+    ) -> T {
+        if let Some(at) = self.earlier.iter().position(&wanted)
+            && let Some(frame) = self.earlier.remove(at)
+        {
+            return take(frame);
+        }
+        loop {
+            let frame = self
+                .receive()
+                .await
+                .expect("more frames before the end of the link");
+            if wanted(&frame) {
+                return take(frame);
+            }
+            self.earlier.push_back(frame);
+        }
+    }
+
+    async fn receive(&mut self) -> Option<Frame> {
+        let receiving = async {
+            loop {
+                if let Some(frame) = self.decoder.next_frame().expect("frames from the bridge") {
+                    return Some(frame);
+                }
+                match self.socket.read_buf(self.decoder.buffer(64 << 10)).await {
+                    Ok(0) | Err(_) => return None,
+                    Ok(_) => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, receiving)
+            .await
+            .expect("something within 20 s")
+    }
+}
+
+fn id(channel: &str) -> ChannelId {
+    ChannelId::try_from(channel).expect("a channel id")
+}
