@@ -9,6 +9,7 @@ pub mod channel;
 pub mod channels;
 pub mod link;
 pub mod outbox;
+pub mod peer;
 pub mod port;
 pub mod process;
 pub mod router;
@@ -20,10 +21,13 @@ use std::time::Duration;
 use protocol::control::{Control, Init, VERSION};
 use protocol::frame::Frame;
 use protocol::json::Fields;
+use protocol::names::ChannelId;
 use rustix::process::DumpableBehavior;
 
+use crate::channel::Closed;
 use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
+use crate::peer::superuser::Superuser;
 use crate::router::{Router, RouterError};
 use crate::user::User;
 
@@ -49,17 +53,27 @@ pub enum BridgeError {
 pub struct Bridge {
     /// What goes to the server.
     pub outbox: Outbox,
+    /// The privileged bridge of this session.
+    pub superuser: Superuser,
     user: OnceLock<User>,
 }
 
 impl Bridge {
     fn new(outbox: Outbox) -> Self {
-        Self { outbox, user: OnceLock::new() }
+        Self { outbox, superuser: Superuser::default(), user: OnceLock::new() }
     }
 
     /// The user that this bridge is.
     pub fn user(&self) -> &User {
         self.user.get_or_init(User::current)
+    }
+
+    /// Tells the page that a channel is over because of a problem.
+    fn say_closed(&self, channel: &ChannelId, closed: Closed) {
+        let (problem, fields) = closed.into_close();
+        let channel = channel.clone();
+        self.outbox
+            .control(&Control::Close { channel, problem: Some(problem), fields });
     }
 
     /// Whether this bridge may do everything already.

@@ -73,6 +73,16 @@ impl Outbox {
         self.put(|stream| frame::encode_control(message, stream));
     }
 
+    /// Puts in frames that stand ready as they go on the link.
+    pub fn stream(&self, frames: &[u8]) {
+        self.put(|stream| stream.extend_from_slice(frames));
+    }
+
+    /// Bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.0.lock().stream.len()
+    }
+
     /// Waits until there is room; at once when there is, and when the link is gone.
     pub async fn room(&self) {
         loop {

@@ -52,6 +52,13 @@ pub enum Incoming {
     Done,
     /// Options that changed.
     Options(Fields),
+    /// A message that only the payload knows (`active` of `session-control`).
+    Other {
+        /// Its command.
+        command: String,
+        /// Its members.
+        fields: Fields,
+    },
 }
 
 #[derive(Debug)]
@@ -317,17 +324,36 @@ impl Inbox {
         self.put(Message::Incoming(incoming))
     }
 
-    /// Gives the channel a `ping`, which it answers when it has used all that came before.
+    /// Gives the channel a control message about it. Its `ping` is answered when all that came before was used.
     ///
     /// # Errors
     ///
     /// As [`Inbox::deliver`].
-    pub fn ping(&self, fields: Fields) -> Result<(), Closed> {
-        self.put(Message::Ping(fields))
+    pub fn control(&self, control: Control) -> Result<(), Closed> {
+        match control {
+            Control::Done { .. } => self.deliver(Incoming::Done),
+            Control::Options { fields, .. } => self.deliver(Incoming::Options(fields)),
+            Control::Ping { fields, .. } => self.put(Message::Ping(fields)),
+            Control::Pong { fields, .. } => {
+                self.pong(&fields);
+                Ok(())
+            }
+            Control::Other { command, fields, .. } => {
+                self.deliver(Incoming::Other { command, fields })
+            }
+            Control::Init(_)
+            | Control::Open(_)
+            | Control::Ready { .. }
+            | Control::Close { .. }
+            | Control::Ack { .. }
+            | Control::Kill { .. }
+            | Control::Authorize { .. }
+            | Control::Logout { .. }
+            | Control::SuperuserInitDone => Ok(()),
+        }
     }
 
-    /// Takes the page's answer to a `ping` of ours.
-    pub fn pong(&self, fields: &Fields) {
+    fn pong(&self, fields: &Fields) {
         if let Some(sequence) = fields.get("sequence").and_then(serde_json::Value::as_u64) {
             self.shared.window().answered(sequence);
             self.shared.window_moved.notify_waiters();

@@ -17,6 +17,7 @@ use tokio::task::AbortHandle;
 use crate::Bridge;
 use crate::channel::Closed;
 use crate::channels;
+use crate::peer::{Peer, PeerId, Upstream};
 use crate::port::{Inbox, Incoming, Port};
 
 /// What the server did wrong; the link ends.
@@ -54,23 +55,32 @@ impl RouterError {
     }
 }
 
-/// The channels of one link.
+/// Takes the frames of one link and gives them to whom they are for.
 #[derive(Debug)]
 pub struct Router {
-    bridge: Arc<Bridge>,
     /// What the server calls this machine, from its `init`; none before.
     host: Option<String>,
-    channels: Channels,
+    table: Arc<Table>,
 }
 
-/// The table of open channels. A channel's own task takes it out before it says `close`.
-type Channels = Arc<Mutex<HashMap<ChannelId, Route>>>;
+/// The open channels of one link. A channel's own task, or its peer, takes it out before it says `close`.
+#[derive(Debug)]
+pub struct Table {
+    bridge: Arc<Bridge>,
+    routes: Mutex<HashMap<ChannelId, Route>>,
+}
 
 #[derive(Debug)]
 struct Route {
-    inbox: Inbox,
-    task: AbortHandle,
     group: String,
+    end: End,
+}
+
+/// Where a channel is served.
+#[derive(Debug)]
+enum End {
+    Here { inbox: Inbox, task: AbortHandle },
+    Peer(Peer),
 }
 
 /// The group of a channel whose `open` names none.
@@ -79,7 +89,7 @@ const DEFAULT_GROUP: &str = "default";
 impl Router {
     /// A router without channels that waits for the server's `init`.
     pub fn new(bridge: Arc<Bridge>) -> Self {
-        Self { bridge, host: None, channels: Channels::default() }
+        Self { host: None, table: Arc::new(Table { bridge, routes: Mutex::default() }) }
     }
 
     /// Takes a control message.
@@ -96,35 +106,33 @@ impl Router {
             return Err(RouterError::NoInit);
         }
         match control {
-            Control::Open(open) => self.open(open)?,
-            Control::Close { channel, .. } => self.close(&channel),
-            Control::Done { channel } => self.deliver(&channel, Incoming::Done),
-            Control::Options { channel, fields } => {
-                self.deliver(&channel, Incoming::Options(fields));
-            }
-            Control::Ping { channel: Some(channel), fields } => self.ping(&channel, fields),
-            Control::Pong { channel: Some(channel), fields } => {
-                if let Some(route) = lock(&self.channels).get(&channel) {
-                    route.inbox.pong(&fields);
-                }
-            }
+            Control::Open(open) => self.open(&open, message)?,
+            Control::Close { channel, .. } => self.table.close(&channel, message),
+            Control::Kill { group, host } => self.kill(group.as_deref(), host.as_deref()),
             Control::Ping { channel: None, fields } => {
-                self.bridge
+                self.table
+                    .bridge
                     .outbox
                     .control(&Control::Pong { channel: None, fields });
             }
-            Control::Kill { group, host } => self.kill(group.as_deref(), host.as_deref()),
             Control::Other { command, channel: None, .. } => {
                 return Err(RouterError::UnknownCommand(command));
+            }
+            Control::Done { .. }
+            | Control::Options { .. }
+            | Control::Ping { channel: Some(_), .. }
+            | Control::Pong { channel: Some(_), .. }
+            | Control::Logout { channel: Some(_), .. }
+            | Control::Other { channel: Some(_), .. } => {
+                self.table.deliver_control(control, message);
             }
             Control::Init(_)
             | Control::Ready { .. }
             | Control::Pong { channel: None, .. }
             | Control::Ack { .. }
             | Control::Authorize { .. }
-            | Control::Logout { .. }
-            | Control::SuperuserInitDone
-            | Control::Other { channel: Some(_), .. } => {}
+            | Control::Logout { channel: None, .. }
+            | Control::SuperuserInitDone => {}
         }
         Ok(())
     }
@@ -138,14 +146,14 @@ impl Router {
         if self.host.is_none() {
             return Err(RouterError::NoInit);
         }
-        self.deliver(channel, Incoming::Data(payload));
+        self.table.deliver_data(channel, payload);
         Ok(())
     }
 
     /// Ends all channels: the link is gone.
     pub fn close_all(&mut self) {
-        for (_, route) in lock(&self.channels).drain() {
-            route.task.abort();
+        for (_, route) in self.table.lock().drain() {
+            route.end.abort();
         }
     }
 
@@ -155,33 +163,36 @@ impl Router {
         }
         self.host = Some(init.host.unwrap_or_else(|| "localhost".to_owned()));
         if init.fields.contains_key("superuser") {
-            self.bridge.outbox.control(&Control::SuperuserInitDone);
+            self.table
+                .bridge
+                .outbox
+                .control(&Control::SuperuserInitDone);
         }
         Ok(())
     }
 
-    fn open(&mut self, open: Open) -> Result<(), RouterError> {
-        if lock(&self.channels).contains_key(&open.channel) {
-            return Err(RouterError::ChannelInUse(open.channel));
+    fn open(&mut self, open: &Open, message: &[u8]) -> Result<(), RouterError> {
+        if self.table.lock().contains_key(&open.channel) {
+            return Err(RouterError::ChannelInUse(open.channel.clone()));
         }
-        if let Err(refused) = self.start(&open) {
-            say_closed(&self.bridge, &open.channel, refused);
+        if let Err(refused) = self.start(open, message) {
+            self.table.bridge.say_closed(&open.channel, refused);
         }
         Ok(())
     }
 
-    fn start(&mut self, open: &Open) -> Result<(), Closed> {
-        if lock(&self.channels).len() >= MAX_CHANNELS {
+    fn start(&mut self, open: &Open, message: &[u8]) -> Result<(), Closed> {
+        if self.table.lock().len() >= MAX_CHANNELS {
             let message = format!("more than {MAX_CHANNELS} channels in one session");
             return Err(Closed::new(Problem::TooLarge, message));
         }
         if let Some(host) = self.other_host(open) {
             return Err(Closed::new(Problem::NoHost, format!("no connection to {host}")));
         }
-        if open.superuser == Superuser::Require && !self.bridge.is_root() {
-            return Err(Closed::new(Problem::AccessDenied, "superuser access is off"));
+        match self.privileged_peer(open)? {
+            Some(peer) => self.table.start_at(peer, open, message),
+            None => self.table.start_here(open),
         }
-        self.start_here(open)
     }
 
     /// The host that `open` names, when that is not this one.
@@ -191,94 +202,174 @@ impl Router {
             .filter(|&host| Some(host) != self.host.as_deref())
     }
 
-    fn start_here(&mut self, open: &Open) -> Result<(), Closed> {
-        let kind = open.payload.as_deref().unwrap_or_default();
-        let (port, inbox) = Port::new(open, Arc::clone(&self.bridge));
-        let serving = channels::start(kind, open.options.clone(), port).ok_or_else(|| {
-            Closed::new(Problem::NotSupported, format!("no channel of kind {kind:?}"))
-        })?;
-        let bridge = Arc::clone(&self.bridge);
-        let channels = Arc::clone(&self.channels);
-        let channel = open.channel.clone();
-        // The table is held until the route stands in it, so that the task cannot take out what is not there yet.
-        let mut table = lock(&self.channels);
-        let task = tokio::spawn(async move {
-            let ended = serving.await;
-            lock(&channels).remove(&channel);
-            match ended {
-                Ok(fields) => {
-                    bridge
-                        .outbox
-                        .control(&Control::Close { channel, problem: None, fields });
-                }
-                Err(closed) => say_closed(&bridge, &channel, closed),
+    /// The privileged bridge, when `open` asks for it and this is not one itself.
+    fn privileged_peer(&self, open: &Open) -> Result<Option<Peer>, Closed> {
+        let bridge = &self.table.bridge;
+        if open.superuser == Superuser::No || bridge.is_root() {
+            return Ok(None);
+        }
+        match (open.superuser, bridge.superuser.peer()) {
+            (Superuser::Require, None) => {
+                Err(Closed::new(Problem::AccessDenied, "superuser access is off"))
             }
-        });
-        let group = open
-            .group
-            .clone()
-            .unwrap_or_else(|| DEFAULT_GROUP.to_owned());
-        let route = Route { inbox, task: task.abort_handle(), group };
-        table.insert(open.channel.clone(), route);
-        Ok(())
-    }
-
-    fn deliver(&mut self, channel: &ChannelId, incoming: Incoming) {
-        let delivered = match lock(&self.channels).get(channel) {
-            Some(route) => route.inbox.deliver(incoming),
-            None => Ok(()),
-        };
-        if let Err(closed) = delivered {
-            self.refuse(channel, closed);
+            (_, peer) => Ok(peer),
         }
-    }
-
-    fn ping(&mut self, channel: &ChannelId, fields: Fields) {
-        let delivered = match lock(&self.channels).get(channel) {
-            Some(route) => route.inbox.ping(fields),
-            None => Ok(()),
-        };
-        if let Err(closed) = delivered {
-            self.refuse(channel, closed);
-        }
-    }
-
-    /// Ends a channel because the page wants it.
-    fn close(&mut self, channel: &ChannelId) {
-        if let Some(route) = lock(&self.channels).remove(channel) {
-            route.task.abort();
-        }
-    }
-
-    /// Ends a channel because we want it.
-    fn refuse(&mut self, channel: &ChannelId, closed: Closed) {
-        self.close(channel);
-        say_closed(&self.bridge, channel, closed);
     }
 
     fn kill(&mut self, group: Option<&str>, host: Option<&str>) {
         if host.is_some() && host != self.host.as_deref() {
             return;
         }
-        let matching: Vec<ChannelId> = lock(&self.channels)
-            .iter()
-            .filter(|(_, route)| group.is_none_or(|group| route.group == group))
-            .map(|(channel, _)| channel.clone())
-            .collect();
-        for channel in matching {
-            self.refuse(&channel, Closed::new(Problem::Terminated, ""));
+        for channel in self
+            .table
+            .channels_where(|route| group.is_none_or(|group| route.group == group))
+        {
+            self.table
+                .refuse(&channel, Closed::new(Problem::Terminated, ""));
         }
     }
 }
 
-fn say_closed(bridge: &Bridge, channel: &ChannelId, closed: Closed) {
-    let (problem, fields) = closed.into_close();
-    let channel = channel.clone();
-    bridge
-        .outbox
-        .control(&Control::Close { channel, problem: Some(problem), fields });
+impl Table {
+    fn start_here(self: &Arc<Self>, open: &Open) -> Result<(), Closed> {
+        let kind = open.payload.as_deref().unwrap_or_default();
+        let (port, inbox) = Port::new(open, Arc::clone(&self.bridge));
+        let serving = channels::start(kind, open.options.clone(), port).ok_or_else(|| {
+            Closed::new(Problem::NotSupported, format!("no channel of kind {kind:?}"))
+        })?;
+        let channel = open.channel.clone();
+        let table = Arc::clone(self);
+        // The table is held until the route stands in it, so that the task cannot take out what is not there yet.
+        let mut routes = self.lock();
+        let task = tokio::spawn(async move {
+            let ended = serving.await;
+            table.lock().remove(&channel);
+            match ended {
+                Ok(fields) => {
+                    table
+                        .bridge
+                        .outbox
+                        .control(&Control::Close { channel, problem: None, fields });
+                }
+                Err(closed) => table.bridge.say_closed(&channel, closed),
+            }
+        });
+        let end = End::Here { inbox, task: task.abort_handle() };
+        routes.insert(open.channel.clone(), Route { group: group(open), end });
+        Ok(())
+    }
+
+    fn start_at(&self, peer: Peer, open: &Open, message: &[u8]) -> Result<(), Closed> {
+        peer.control(message)?;
+        let route = Route { group: group(open), end: End::Peer(peer) };
+        self.lock().insert(open.channel.clone(), route);
+        Ok(())
+    }
+
+    fn deliver_data(&self, channel: &ChannelId, payload: Bytes) {
+        let delivered = match self.lock().get(channel).map(|route| &route.end) {
+            Some(End::Here { inbox, .. }) => inbox.deliver(Incoming::Data(payload)),
+            Some(End::Peer(peer)) => peer.data(channel, &payload),
+            None => Ok(()),
+        };
+        if let Err(closed) = delivered {
+            self.refuse(channel, closed);
+        }
+    }
+
+    fn deliver_control(&self, control: Control, message: &[u8]) {
+        let Some(channel) = control.channel().cloned() else { return };
+        let delivered = match self.lock().get(&channel).map(|route| &route.end) {
+            Some(End::Here { inbox, .. }) => inbox.control(control),
+            Some(End::Peer(peer)) => peer.control(message),
+            None => Ok(()),
+        };
+        if let Err(closed) = delivered {
+            self.refuse(&channel, closed);
+        }
+    }
+
+    /// Ends a channel because the page wants it.
+    fn close(&self, channel: &ChannelId, message: &[u8]) {
+        if let Some(route) = self.lock().remove(channel) {
+            if let End::Peer(peer) = &route.end {
+                let _a_peer_that_is_gone_closed_it = peer.control(message);
+            }
+            route.end.abort();
+        }
+    }
+
+    /// Ends a channel because we want it.
+    fn refuse(&self, channel: &ChannelId, closed: Closed) {
+        let close = Control::Close {
+            channel: channel.clone(),
+            problem: Some(closed.problem.clone()),
+            fields: Fields::new(),
+        };
+        self.close(channel, &close.to_bytes());
+        self.bridge.say_closed(channel, closed);
+    }
+
+    fn channels_where(&self, wanted: impl Fn(&Route) -> bool) -> Vec<ChannelId> {
+        let routes = self.lock();
+        let wanted = routes.iter().filter(|(_, route)| wanted(route));
+        wanted.map(|(channel, _)| channel.clone()).collect()
+    }
+
+    fn belongs_to(&self, peer: PeerId, channel: &ChannelId) -> bool {
+        self.lock()
+            .get(channel)
+            .is_some_and(|route| route.end.is_peer(peer))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelId, Route>> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn lock(channels: &Channels) -> MutexGuard<'_, HashMap<ChannelId, Route>> {
-    channels.lock().unwrap_or_else(PoisonError::into_inner)
+impl Upstream for Table {
+    fn data(&self, peer: PeerId, channel: &ChannelId, payload: &[u8]) {
+        if self.belongs_to(peer, channel) {
+            self.bridge.outbox.data(channel, payload);
+        }
+    }
+
+    fn control(&self, peer: PeerId, channel: &ChannelId, control: &Control, message: &[u8]) {
+        if !self.belongs_to(peer, channel) {
+            return;
+        }
+        if let Control::Close { .. } = control {
+            self.lock().remove(channel);
+        }
+        self.bridge.outbox.control_bytes(message);
+    }
+
+    async fn room(&self) {
+        self.bridge.outbox.room().await;
+    }
+
+    fn gone(&self, peer: PeerId, why: Closed) {
+        for channel in self.channels_where(|route| route.end.is_peer(peer)) {
+            self.lock().remove(&channel);
+            self.bridge.say_closed(&channel, why.clone());
+        }
+    }
+}
+
+impl End {
+    fn is_peer(&self, id: PeerId) -> bool {
+        matches!(self, Self::Peer(peer) if peer.id() == id)
+    }
+
+    fn abort(&self) {
+        if let Self::Here { task, .. } = self {
+            task.abort();
+        }
+    }
+}
+
+fn group(open: &Open) -> String {
+    open.group
+        .clone()
+        .unwrap_or_else(|| DEFAULT_GROUP.to_owned())
 }

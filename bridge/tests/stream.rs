@@ -6,7 +6,7 @@ use support::page::Page;
 
 async fn page() -> Page {
     let (mut page, theirs) = Page::pair();
-    tokio::spawn(async move { bridge::run(Link::from_socket(theirs).unwrap()).await });
+    tokio::spawn(async move { bridge::run(Link::from_socket(theirs).expect("a socket")).await });
     page.greet().await;
     page
 }
@@ -206,8 +206,8 @@ async fn unix_sockets_and_ports_are_relayed_and_their_refusals_named() {
 async fn echo<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(socket: &mut S) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut all = Vec::new();
-    socket.read_to_end(&mut all).await.unwrap();
-    socket.write_all(&all).await.unwrap();
+    socket.read_to_end(&mut all).await.expect("input");
+    socket.write_all(&all).await.expect("output");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ impl Channel for Echo {
                     port.receiver.used(data.len());
                 }
                 Incoming::Done => break,
-                Incoming::Options(_) => {}
+                Incoming::Options(_) | Incoming::Other { .. } => {}
             }
         }
         port.done();

@@ -122,6 +122,7 @@ async fn write_all(
                 }
             }
             Incoming::Options(options) => changed(&options),
+            Incoming::Other { .. } => {}
         }
     }
     std::future::pending().await
