@@ -176,6 +176,16 @@ impl From<TryFromIntError> for MessageError {
     }
 }
 
+/// Bytes that follow the length `announced`, for readers that want no byte more.
+///
+/// # Errors
+///
+/// [`MessageError::TooLong`]: the peer does not speak this protocol.
+pub fn announced_length(announced: [u8; LENGTH_BYTES]) -> Result<usize, MessageError> {
+    let length = usize::try_from(u32::from_le_bytes(announced))?;
+    if length > MAX_MESSAGE { Err(MessageError::TooLong) } else { Ok(length) }
+}
+
 impl Request {
     /// The whole message, length included, in a buffer that is wiped when dropped.
     ///
@@ -190,10 +200,7 @@ impl Request {
                 out.for_pam(within(user.as_bytes(), MAX_USER)?)?;
                 out.for_pam(password.expose())?;
                 out.for_pam(remote_host.as_bytes())?;
-                out.byte(match reuse_password {
-                    ReusePassword::Forget => 0,
-                    ReusePassword::Keep => 1,
-                });
+                out.choice(&REUSE, reuse_password)?;
             }
             Self::Answer(answers) => {
                 out.byte(ANSWER);
@@ -221,11 +228,7 @@ impl Request {
                 user: text(within(fields.for_pam()?, MAX_USER)?)?,
                 password: Secret::new(fields.for_pam()?.to_vec()),
                 remote_host: text(fields.for_pam()?)?,
-                reuse_password: match fields.byte()? {
-                    0 => ReusePassword::Forget,
-                    1 => ReusePassword::Keep,
-                    other => return Err(MessageError::UnknownChoice(other)),
-                },
+                reuse_password: fields.choice(&REUSE)?,
             },
             ANSWER => {
                 let count = fields.count(MAX_ANSWERS)?;
@@ -282,7 +285,7 @@ impl Reply {
             }
             Self::Refused { reason, messages } => {
                 out.byte(REFUSED);
-                out.byte(reason.code());
+                out.choice(&REFUSALS, reason)?;
                 out.messages(messages)?;
             }
             Self::BridgeStarted { pid } => {
@@ -316,10 +319,9 @@ impl Reply {
             AUTHENTICATED => {
                 Self::Authenticated { user: text(fields.bytes()?)?, messages: fields.messages()? }
             }
-            REFUSED => Self::Refused {
-                reason: Refusal::from_code(fields.byte()?)?,
-                messages: fields.messages()?,
-            },
+            REFUSED => {
+                Self::Refused { reason: fields.choice(&REFUSALS)?, messages: fields.messages()? }
+            }
             BRIDGE_STARTED => Self::BridgeStarted { pid: fields.number()? },
             ENDED => Self::Ended {
                 bridge: match fields.byte()? {
@@ -345,55 +347,19 @@ const REFUSED: u8 = 131;
 const BRIDGE_STARTED: u8 = 132;
 const ENDED: u8 = 133;
 
-impl Style {
-    fn code(self) -> u8 {
-        match self {
-            Self::Secret => 0,
-            Self::Visible => 1,
-            Self::Info => 2,
-            Self::Error => 3,
-        }
-    }
-
-    fn from_code(code: u8) -> Result<Self, MessageError> {
-        Ok(match code {
-            0 => Self::Secret,
-            1 => Self::Visible,
-            2 => Self::Info,
-            3 => Self::Error,
-            other => return Err(MessageError::UnknownChoice(other)),
-        })
-    }
-}
-
-impl Refusal {
-    fn code(self) -> u8 {
-        match self {
-            Self::AuthenticationFailed => 0,
-            Self::AccountExpired => 1,
-            Self::PasswordExpired => 2,
-            Self::AccessDenied => 3,
-            Self::UnsupportedShell => 4,
-            Self::TooManyAttempts => 5,
-            Self::PamUnavailable => 6,
-            Self::Internal => 7,
-        }
-    }
-
-    fn from_code(code: u8) -> Result<Self, MessageError> {
-        Ok(match code {
-            0 => Self::AuthenticationFailed,
-            1 => Self::AccountExpired,
-            2 => Self::PasswordExpired,
-            3 => Self::AccessDenied,
-            4 => Self::UnsupportedShell,
-            5 => Self::TooManyAttempts,
-            6 => Self::PamUnavailable,
-            7 => Self::Internal,
-            other => return Err(MessageError::UnknownChoice(other)),
-        })
-    }
-}
+// A choice is sent as its place in these tables.
+const REUSE: [ReusePassword; 2] = [ReusePassword::Forget, ReusePassword::Keep];
+const STYLES: [Style; 4] = [Style::Secret, Style::Visible, Style::Info, Style::Error];
+const REFUSALS: [Refusal; 8] = [
+    Refusal::AuthenticationFailed,
+    Refusal::AccountExpired,
+    Refusal::PasswordExpired,
+    Refusal::AccessDenied,
+    Refusal::UnsupportedShell,
+    Refusal::TooManyAttempts,
+    Refusal::PamUnavailable,
+    Refusal::Internal,
+];
 
 /// A message under construction; the first [`LENGTH_BYTES`] are filled in last.
 struct Writer(Zeroizing<Vec<u8>>);
@@ -407,6 +373,15 @@ impl Writer {
 
     fn byte(&mut self, byte: u8) {
         self.0.push(byte);
+    }
+
+    fn choice<T: PartialEq>(&mut self, table: &[T], choice: &T) -> Result<(), MessageError> {
+        let place = table
+            .iter()
+            .position(|entry| entry == choice)
+            .unwrap_or(table.len());
+        self.byte(u8::try_from(place)?);
+        Ok(())
     }
 
     fn number(&mut self, number: u32) {
@@ -434,7 +409,7 @@ impl Writer {
     fn messages(&mut self, messages: &[Message]) -> Result<(), MessageError> {
         self.count(messages.len(), MAX_MESSAGES)?;
         messages.iter().try_for_each(|message| {
-            self.byte(message.style.code());
+            self.choice(&STYLES, &message.style)?;
             self.bytes(message.text.as_bytes())
         })
     }
@@ -459,10 +434,7 @@ impl<'a> Fields<'a> {
         let Some((length, rest)) = received.split_first_chunk() else {
             return Ok(None);
         };
-        let length = usize::try_from(u32::from_le_bytes(*length))?;
-        if length > MAX_MESSAGE {
-            return Err(MessageError::TooLong);
-        }
+        let length = announced_length(*length)?;
         Ok(rest
             .get(..length)
             .map(|message| (Self(message), LENGTH_BYTES + length)))
@@ -472,6 +444,14 @@ impl<'a> Fields<'a> {
         let (first, rest) = self.0.split_first().ok_or(MessageError::Truncated)?;
         self.0 = rest;
         Ok(*first)
+    }
+
+    fn choice<T: Copy>(&mut self, table: &[T]) -> Result<T, MessageError> {
+        let place = self.byte()?;
+        table
+            .get(usize::from(place))
+            .copied()
+            .ok_or(MessageError::UnknownChoice(place))
     }
 
     fn number(&mut self) -> Result<u32, MessageError> {
@@ -501,8 +481,7 @@ impl<'a> Fields<'a> {
 
     fn messages(&mut self) -> Result<Vec<Message>, MessageError> {
         let count = self.count(MAX_MESSAGES)?;
-        let message =
-            |_| Ok(Message { style: Style::from_code(self.byte()?)?, text: text(self.bytes()?)? });
+        let message = |_| Ok(Message { style: self.choice(&STYLES)?, text: text(self.bytes()?)? });
         (0..count).map(message).collect()
     }
 

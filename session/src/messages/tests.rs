@@ -31,12 +31,12 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn messages() -> impl Strategy<Value = Vec<Message>> {
-    let style = (0..4_u8).prop_map(|code| Style::from_code(code).unwrap());
+    let style = prop::sample::select(STYLES.to_vec());
     vec((style, ".{0,40}").prop_map(|(style, text)| Message { style, text }), 0..=MAX_MESSAGES)
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
-    let refused = ((0..8_u8).prop_map(|code| Refusal::from_code(code).unwrap()), messages());
+    let refused = (prop::sample::select(REFUSALS.to_vec()), messages());
     prop_oneof![
         messages().prop_map(Reply::Prompt),
         (".{0,40}", messages())
