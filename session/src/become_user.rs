@@ -1,0 +1,335 @@
+//! Becoming the user: accounts, groups, the fork, and the steps without a way back.
+//!
+//! The parent stays root to close the PAM session; only the child changes, right before it executes the bridge.
+//! Callers: `lib` for this process, `pam` for accounts, `start_bridge` for the child. It never reads anything of
+//! the user's. Source: `credentials(7)`, `getpwnam_r(3)`, `initgroups(3)`, `signal(7)`.
+#![expect(unsafe_code, reason = "fork, exec, signal masks and the name service are C interfaces")]
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, OsStr, c_char, c_int};
+use std::fmt::Display;
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Duration;
+use std::{fs, ptr};
+
+use rustix::fs::Mode;
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    DumpableBehavior, Pid, Resource, Rlimit, WaitOptions, geteuid, getrlimit, getuid,
+    set_dumpable_behavior, setrlimit, setsid, umask, waitpid,
+};
+
+/// Whether this helper may become somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privilege {
+    /// Anybody.
+    Root,
+    /// Only the user it already is (`pilothouse run` of a plain user).
+    PlainUser,
+}
+
+impl Privilege {
+    pub(crate) fn of_this_process() -> Self {
+        if geteuid().is_root() { Self::Root } else { Self::PlainUser }
+    }
+
+    pub(crate) fn may_become(self, account: &Account) -> bool {
+        self == Self::Root || account.uid == getuid().as_raw()
+    }
+}
+
+/// An account as the name service knows it.
+#[derive(Debug)]
+pub(crate) struct Account {
+    name: CString,
+    uid: libc::uid_t,
+    gid: libc::gid_t,
+    home: CString,
+    shell: CString,
+}
+
+/// Largest entry of the name service in bytes that is waited for.
+const MAX_ENTRY: usize = 1 << 20;
+
+impl Account {
+    /// The account called `name`; `None` if there is none.
+    pub(crate) fn look_up(name: &CStr) -> io::Result<Option<Self>> {
+        let mut buffer: Vec<c_char> = vec![0; 4096];
+        loop {
+            let mut entry = MaybeUninit::<libc::passwd>::uninit();
+            let mut found = ptr::null_mut();
+            // SAFETY: every pointer is to a place of this frame or of `buffer`, whose length is given.
+            let code = unsafe {
+                libc::getpwnam_r(
+                    name.as_ptr(),
+                    entry.as_mut_ptr(),
+                    buffer.as_mut_ptr(),
+                    buffer.len(),
+                    &raw mut found,
+                )
+            };
+            if code == libc::ERANGE && buffer.len() < MAX_ENTRY {
+                buffer.resize(buffer.len() * 2, 0);
+                continue;
+            }
+            // SAFETY: null, or `entry` filled in, whose strings are in `buffer`, which is still there.
+            return match unsafe { found.as_ref() } {
+                Some(entry) => Ok(Some(Self::from_entry(entry))),
+                None if code == 0 => Ok(None),
+                None => Err(io::Error::from_raw_os_error(code)),
+            };
+        }
+    }
+
+    fn from_entry(entry: &libc::passwd) -> Self {
+        let copied = |text: *const c_char| {
+            if text.is_null() {
+                return CString::default();
+            }
+            // SAFETY: getpwnam_r(3) fills the fields with null or C strings.
+            unsafe { CStr::from_ptr(text) }.to_owned()
+        };
+        Self {
+            name: copied(entry.pw_name),
+            uid: entry.pw_uid,
+            gid: entry.pw_gid,
+            home: copied(entry.pw_dir),
+            shell: copied(entry.pw_shell),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.name.to_str().unwrap_or_default()
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.home.to_bytes()))
+    }
+
+    /// The shell; an empty field means `/bin/sh` (`passwd(5)`).
+    pub(crate) fn shell(&self) -> &Path {
+        let shell = if self.shell.is_empty() { c"/bin/sh" } else { &self.shell };
+        Path::new(OsStr::from_bytes(shell.to_bytes()))
+    }
+
+    /// Gives this process the account's groups.
+    pub(crate) fn set_groups(&self) -> io::Result<()> {
+        // SAFETY: the name is a C string.
+        checked(unsafe { libc::initgroups(self.name.as_ptr(), self.gid) })
+    }
+
+    /// Gives up everything that is not the account's, and proves that it cannot come back.
+    fn become_user_irrevocably(&self) -> io::Result<()> {
+        // SAFETY: no pointers.
+        checked(unsafe { libc::setresgid(self.gid, self.gid, self.gid) })?;
+        // SAFETY: no pointers.
+        checked(unsafe { libc::setresuid(self.uid, self.uid, self.uid) })?;
+        // SAFETY: no pointers.
+        if self.uid != 0 && unsafe { libc::setresuid(0, 0, 0) } == 0 {
+            return Err(io::Error::other("root could be had back"));
+        }
+        // SAFETY: no pointers.
+        if self.uid != 0 && self.gid != 0 && unsafe { libc::setresgid(0, 0, 0) } == 0 {
+            return Err(io::Error::other("the group of root could be had back"));
+        }
+        Ok(())
+    }
+}
+
+/// What this process had before it protected itself, and the user's session gets again.
+#[must_use]
+pub(crate) struct Protected {
+    core: Rlimit,
+}
+
+/// Makes this process unreadable and gives it the signals and the folder of a fresh one.
+pub(crate) fn protect_this_process() -> io::Result<Protected> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // The hard limit stays: nobody but root could raise it again for the user's session.
+    let core = getrlimit(Resource::Core);
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum })?;
+    std::env::set_current_dir("/")?;
+    for signal in 1..=libc::SIGRTMAX() {
+        set_default(signal);
+    }
+    // Writing to a client that has gone is an error like any other.
+    // SAFETY: ignoring a signal involves no handler.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    change_mask(libc::SIG_SETMASK, &[])?;
+    Ok(Protected { core })
+}
+
+impl Protected {
+    /// Restores the limit and the usual umask, before modules like `pam_limits` and `pam_umask` set theirs.
+    pub(crate) fn restore_for_session(self) -> io::Result<()> {
+        setrlimit(Resource::Core, self.core)?;
+        umask(Mode::from_raw_mode(0o022));
+        Ok(())
+    }
+}
+
+/// Ends this process after `seconds`, even while a PAM module hangs; 0 takes the order back.
+pub(crate) fn end_this_process_after(seconds: u32) {
+    // SAFETY: no pointers; SIGALRM has its default action, which ends the process.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// Signals that are waited for while the bridge runs.
+const AWAITED: [c_int; 4] = [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+
+/// What a signal means to the helper.
+pub(crate) enum Event {
+    /// A child ended, or nothing happened in time.
+    LookAgain,
+    /// Somebody wants this helper to end.
+    Stop,
+}
+
+/// Waits for the next signal of [`AWAITED`], at most `timeout`.
+pub(crate) fn next_event(timeout: Option<Duration>) -> Event {
+    let Ok(set) = signal_set(&AWAITED) else { return Event::LookAgain };
+    let timeout = timeout.map(|timeout| libc::timespec {
+        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the set and the time are of this frame; null pointers are allowed for the two others.
+    match unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), timeout) } {
+        libc::SIGTERM | libc::SIGINT | libc::SIGHUP => Event::Stop,
+        _ => Event::LookAgain,
+    }
+}
+
+/// Forks. The child becomes `account` in a process session of its own and runs `then`, which executes the bridge.
+/// Of the descriptors it has now, only 0, 1 and 2 survive that. Returns when it has happened, or why it has not.
+///
+/// From here on [`AWAITED`] signals wait for [`next_event`].
+pub(crate) fn fork_as_user(
+    account: &Account,
+    privilege: Privilege,
+    then: impl FnOnce() -> io::Result<Infallible>,
+) -> io::Result<Pid> {
+    let (failure, report) = pipe_with(PipeFlags::CLOEXEC)?;
+    change_mask(libc::SIG_BLOCK, &AWAITED)?;
+    // SAFETY: this process has one thread, so the child may do whatever the parent may.
+    let pid = unsafe { libc::fork() };
+    checked(pid.min(0))?;
+    let Some(child) = Pid::from_raw(pid) else {
+        drop(failure);
+        // Nothing may unwind into the parent's frames, of which the child has a copy.
+        let failed =
+            catch_unwind(AssertUnwindSafe(|| match become_and(account, privilege, then) {
+                Err(error) => error,
+            }));
+        report_failure(report, &failed.map_or_else(|_| "panic".to_owned(), |e| e.to_string()));
+        // SAFETY: ends the child without the parent's exit handlers.
+        unsafe { libc::_exit(127) }
+    };
+    drop(report);
+    let mut said = String::new();
+    fs::File::from(failure)
+        .take(1024)
+        .read_to_string(&mut said)?;
+    if said.is_empty() {
+        return Ok(child);
+    }
+    waitpid(Some(child), WaitOptions::empty())?;
+    Err(io::Error::other(said))
+}
+
+fn become_and(
+    account: &Account,
+    privilege: Privilege,
+    then: impl FnOnce() -> io::Result<Infallible>,
+) -> io::Result<Infallible> {
+    close_on_exec_from(3).map_err(|error| during("closing descriptors", error))?;
+    setsid()?;
+    if privilege == Privilege::Root {
+        account
+            .become_user_irrevocably()
+            .map_err(|error| during("becoming the user", error))?;
+        // A change of user may have made the process readable again; exec does so for the bridge.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    set_default(libc::SIGPIPE);
+    change_mask(libc::SIG_SETMASK, &[])?;
+    then()
+}
+
+/// Executes `program`; returns only if that fails.
+pub(crate) fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let pointers = |strings: &[CString]| -> Vec<*const c_char> {
+        strings
+            .iter()
+            .map(|string| string.as_ptr())
+            .chain([ptr::null()])
+            .collect()
+    };
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both arrays end with a null pointer, and the strings outlive the call.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// `error`, with what was being done.
+pub(crate) fn during(step: impl Display, error: impl Display) -> io::Error {
+    io::Error::other(format!("{step}: {error}"))
+}
+
+fn report_failure(report: OwnedFd, text: &str) {
+    // Nobody is left to hear of a failure here; the parent then sees a child that ended.
+    let _ = fs::File::from(report).write_all(text.as_bytes());
+}
+
+/// PAM modules may leave descriptors open; none of them, nor any of ours, reaches the user's programs.
+fn close_on_exec_from(first: c_int) -> io::Result<()> {
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let number = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        if let Some(number) = number.filter(|number| *number >= first) {
+            // SAFETY: used for one call; a descriptor that is closed by then is an error, which is harmless.
+            let fd = unsafe { BorrowedFd::borrow_raw(number) };
+            fcntl_setfd(fd, FdFlags::CLOEXEC)?;
+        }
+    }
+    Ok(())
+}
+
+fn set_default(signal: c_int) {
+    // SAFETY: the default action involves no handler. Signals that cannot be set stay as they are.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+}
+
+fn change_mask(how: c_int, signals: &[c_int]) -> io::Result<()> {
+    let set = signal_set(signals)?;
+    // SAFETY: the set is of this frame; the old mask is not wanted.
+    checked(unsafe { libc::sigprocmask(how, &raw const set, ptr::null_mut()) })
+}
+
+fn signal_set(signals: &[c_int]) -> io::Result<libc::sigset_t> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: fills the set in.
+    checked(unsafe { libc::sigemptyset(set.as_mut_ptr()) })?;
+    for signal in signals {
+        // SAFETY: the set was filled in above.
+        checked(unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) })?;
+    }
+    // SAFETY: sigemptyset has filled it in.
+    Ok(unsafe { set.assume_init() })
+}
+
+fn checked(code: c_int) -> io::Result<()> {
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

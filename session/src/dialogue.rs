@@ -1,0 +1,228 @@
+//! The conversation of one login: what PAM asks goes to the server, what it tells waits for the next question.
+//!
+//! The first question without echo is answered with the password that came with the login; every other one goes to
+//! the client, a whole batch at once. Called back by `pam` while one of its calls runs. A conversation that breaks
+//! stays broken, and its reason is what the login ends with.
+
+use std::mem;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use protocol::secret::Secret;
+
+use crate::SessionError;
+use crate::connection::Connection;
+use crate::messages::{MAX_ANSWERS, MAX_MESSAGES, Message, Reply, Request, ReusePassword, Style};
+use crate::monitor::Stage;
+use crate::pam::Conversation;
+
+/// Bytes of text that may wait; with [`MAX_MESSAGES`] of them a reply stays within its limit.
+const MAX_PENDING_TEXT: usize = 48 << 10;
+
+/// Failed attempts are answered at multiples of this time after the last request, so that hashing, look-ups and the
+/// random part of libpam's own delay (half to one and a half of the usual 2 s) cannot be told apart.
+const FAILURE_STEP: Duration = Duration::from_secs(3);
+
+/// What PAM is doing, as far as the conversation depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    LoggingIn,
+    /// The last answer without echo is the new password.
+    ChangingPassword,
+    /// Questions are declined, as in sshd: nobody waits for one any more.
+    Opening,
+}
+
+/// The password that came with the login.
+enum FirstPassword {
+    Unused(Secret),
+    Used,
+}
+
+/// State of the conversation.
+pub(crate) struct Dialogue {
+    connection: Connection,
+    phase: Phase,
+    password: FirstPassword,
+    reuse: ReusePassword,
+    reusable: Option<Secret>,
+    pending: Vec<Message>,
+    heard: Instant,
+    delay: Duration,
+    failure: Option<SessionError>,
+}
+
+impl Dialogue {
+    pub(crate) fn new(connection: Connection, password: Secret, reuse: ReusePassword) -> Self {
+        Self {
+            connection,
+            phase: Phase::LoggingIn,
+            password: FirstPassword::Unused(password),
+            reuse,
+            reusable: None,
+            pending: Vec::new(),
+            heard: Instant::now(),
+            delay: Duration::ZERO,
+            failure: None,
+        }
+    }
+
+    /// The password of the login is of no use in a later phase.
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.password = FirstPassword::Used;
+        self.phase = phase;
+    }
+
+    /// Why the conversation broke, if it did.
+    pub(crate) fn take_failure(&mut self) -> Option<SessionError> {
+        self.failure.take()
+    }
+
+    /// The texts that no prompt has carried.
+    pub(crate) fn take_pending(&mut self) -> Vec<Message> {
+        mem::take(&mut self.pending)
+    }
+
+    /// The same, to be shown here and taken later.
+    pub(crate) fn pending(&self) -> &[Message] {
+        &self.pending
+    }
+
+    /// The password of the account as it is now, if the user wants it reused.
+    pub(crate) fn take_reusable_password(&mut self) -> Option<Secret> {
+        self.reusable.take()
+    }
+
+    /// Sleeps to the next multiple of [`FAILURE_STEP`], or to the one a module asked for if that is later.
+    pub(crate) fn wait_after_failure(&self) {
+        if self.failure.is_none() {
+            let spent = self.heard.elapsed();
+            sleep(failure_answered_after(spent, self.delay).saturating_sub(spent));
+        }
+    }
+
+    /// Puts `message` in the queue, cut to what is left of the limit.
+    fn queue(&mut self, mut message: Message) {
+        let used: usize = self.pending.iter().map(|message| message.text.len()).sum();
+        let left = MAX_PENDING_TEXT.saturating_sub(used);
+        message
+            .text
+            .truncate(message.text.floor_char_boundary(left));
+        if message.style.asks() || self.pending.len() < MAX_MESSAGES - MAX_ANSWERS {
+            self.pending.push(message);
+        }
+    }
+
+    /// The answer that is already here, if `style` is the first question without echo.
+    fn known_answer(&mut self, style: Style) -> Option<Secret> {
+        if style != Style::Secret || self.phase != Phase::LoggingIn {
+            return None;
+        }
+        match mem::replace(&mut self.password, FirstPassword::Used) {
+            FirstPassword::Unused(password) => {
+                self.remember(&password);
+                Some(password)
+            }
+            FirstPassword::Used => None,
+        }
+    }
+
+    fn remember(&mut self, password: &Secret) {
+        if self.reuse == ReusePassword::Keep {
+            self.reusable = Some(Secret::new(password.expose().to_vec()));
+        }
+    }
+
+    /// Sends what is queued and waits for one answer to each of `styles`.
+    fn ask(&mut self, styles: &[Style]) -> Result<Vec<Secret>, SessionError> {
+        self.connection
+            .send(&Reply::Prompt(mem::take(&mut self.pending)))?;
+        let request = self.connection.receive(Stage::Conversing)?;
+        self.heard = Instant::now();
+        let Request::Answer(answers) = request else {
+            return Err(SessionError::NotPermitted(Stage::Conversing));
+        };
+        if answers.len() != styles.len() {
+            return Err(SessionError::WrongAnswers { asked: styles.len(), got: answers.len() });
+        }
+        if self.phase == Phase::ChangingPassword {
+            let mut hidden = styles
+                .iter()
+                .zip(&answers)
+                .rev()
+                .filter(|(s, _)| **s == Style::Secret);
+            if let Some((_, password)) = hidden.next() {
+                self.remember(password);
+            }
+        }
+        Ok(answers)
+    }
+}
+
+impl Conversation for Dialogue {
+    fn converse(&mut self, batch: Vec<Message>) -> Option<Vec<Secret>> {
+        let mut answers = Vec::new();
+        let mut open_questions = Vec::new();
+        for message in batch {
+            let style = message.style;
+            if let Some(known) = self.known_answer(style) {
+                answers.push(Some(known));
+                continue;
+            }
+            if style.asks() {
+                answers.push(None);
+                open_questions.push(style);
+            }
+            self.queue(message);
+        }
+        if open_questions.is_empty() {
+            return answers.into_iter().collect();
+        }
+        if self.phase == Phase::Opening || self.failure.is_some() {
+            self.pending.retain(|message| !message.style.asks());
+            return None;
+        }
+        let mut given = self
+            .ask(&open_questions)
+            .map_err(|error| self.failure = Some(error))
+            .ok()?
+            .into_iter();
+        answers
+            .into_iter()
+            .map(|known| known.or_else(|| given.next()))
+            .collect()
+    }
+
+    fn failure_delay(&mut self, delay: Duration) {
+        self.delay = delay;
+    }
+}
+
+/// When an attempt that failed after `spent` is answered, if PAM would have waited for `asked`.
+fn failure_answered_after(spent: Duration, asked: Duration) -> Duration {
+    let step = FAILURE_STEP.as_millis();
+    let steps = spent
+        .as_millis()
+        .div_ceil(step)
+        .max(asked.as_millis() / step)
+        .max(1);
+    FAILURE_STEP * u32::try_from(steps).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_answered_on_a_grid() {
+        let after = |spent, asked| {
+            failure_answered_after(Duration::from_millis(spent), Duration::from_millis(asked))
+        };
+
+        assert_eq!(after(0, 0), Duration::from_secs(3));
+        assert_eq!(after(40, 1_000), Duration::from_secs(3)); // pam_unix asks for 2 s, libpam makes 1 to 3 of it
+        assert_eq!(after(900, 2_999), Duration::from_secs(3));
+        assert_eq!(after(3_001, 0), Duration::from_secs(6)); // a slow directory
+        assert_eq!(after(40, 10_000), Duration::from_secs(9)); // pam_faildelay of an administrator
+    }
+}
