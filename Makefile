@@ -1,0 +1,108 @@
+# Every command of the project. `make help` lists them.
+#
+# Nothing here needs root but `machines`, which boots test systems, and what `deps` asks before it installs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CARGO ?= cargo
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+RELEASE := $(CARGO_TARGET_DIR)/release
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
+NEXTEST := $(shell command -v cargo-nextest >/dev/null 2>&1 && echo "nextest run" || echo test)
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- what a user needs -------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: deps release ## Build, and serve https://localhost:9090 until Ctrl-C (RUN="--listen ADDR:PORT" for options)
+	exec $(RELEASE)/pilothouse run $(RUN)
+
+.PHONY: test
+test: unit machines e2e ## All tests: unit, booted machines, browser
+
+.PHONY: deps
+deps: ## Install what the build lacks, after asking (YES=1 does not ask)
+	@packaging/build-deps build
+
+.PHONY: test-deps
+test-deps:
+	@packaging/build-deps test
+
+# --- building ----------------------------------------------------------------------------------------------------
+
+.PHONY: release
+release: web/dist/entries.json ## The optimised programs: target/release/pilothouse and pilothouse-bridge
+	$(CARGO) build --release --locked -p cli -p bridge
+
+.PHONY: debug
+debug: web/dist/entries.json
+	$(CARGO) build --locked -p cli -p bridge
+
+.PHONY: web
+web: web/dist/entries.json ## The interface, as the program embeds it: web/dist
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+web/dist/entries.json: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@
+
+.PHONY: run-dev
+run-dev: deps debug ## Serve the interface from disk, rebuilt when it changes
+	cd web && npm run --silent build -- --watch & trap "kill $$!" EXIT; \
+	$(CARGO_TARGET_DIR)/debug/pilothouse run --web-dir $(CURDIR)/web/dist $(RUN)
+
+.PHONY: man
+man: debug ## Manual pages and shell completions: target/man, target/completions
+	$(CARGO_TARGET_DIR)/debug/pilothouse man $(CARGO_TARGET_DIR)/man
+	mkdir -p $(CARGO_TARGET_DIR)/completions
+	for shell in bash zsh fish; do \
+	  $(CARGO_TARGET_DIR)/debug/pilothouse completions $$shell > $(CARGO_TARGET_DIR)/completions/pilothouse.$$shell; \
+	done
+
+# --- checking ----------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: test-deps web/dist/entries.json ## Format, lints, types, licences, docs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+	cd web && npm run --silent check
+	packaging/check-tree
+	if command -v cargo-deny >/dev/null; then $(CARGO) deny --all-features check; \
+	else packaging/check-licences; fi
+
+.PHONY: unit
+unit: test-deps web/dist/entries.json ## Tests without a booted system
+	$(CARGO) $(NEXTEST) --locked --workspace --exclude machines --exclude suites
+	cd web && npm test --silent
+
+.PHONY: machines
+machines: test-deps debug ## Tests in booted systems (root)
+	$(CARGO) $(NEXTEST) --locked -p machines -p suites
+
+.PHONY: e2e
+e2e: test-deps debug ## Tests in a browser
+	cd tests/e2e && npm ci --ignore-scripts --no-audit --no-fund && npm test --silent
+
+.PHONY: fuzz
+fuzz: ## Each decoder for SECONDS (60) seconds, with cargo-fuzz
+	fuzz/run $(or $(SECONDS_EACH),60)
+
+.PHONY: bench
+bench: release ## Speed and memory beside their peers, in this run
+	$(CARGO) run --release --locked -p bench -- --pilothouse $(RELEASE)/pilothouse --bridge $(RELEASE)/pilothouse-bridge $(BENCH)
+
+.PHONY: clean
+clean: ## Remove what was built
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules tests/e2e/node_modules

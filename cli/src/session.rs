@@ -1,0 +1,40 @@
+//! `pilothouse session`: one login, with the server's connection as standard input.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use ::session::{BridgeProgram, Limits, Options, Outcome, Uid};
+use clap::ArgMatches;
+
+use crate::Failure;
+
+/// The link to this very program: it works also when the user may not search the directory it lies in.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// Serves the login.
+pub(crate) fn main(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let options = Options {
+        service: matches
+            .get_one::<String>("pam-service")
+            .cloned()
+            .unwrap_or_default(),
+        allowed_peer: matches
+            .get_one::<u32>("server-uid")
+            .map(|&uid| Uid::from_raw(uid)),
+        bridge: BridgeProgram {
+            path: THIS_PROGRAM.into(),
+            arguments: ["pilothouse", "bridge"].map(Into::into).to_vec(),
+        },
+        limits: Limits::default(),
+    };
+    match ::session::run(&options)? {
+        Outcome::Ended(_) => Ok(ExitCode::SUCCESS),
+        Outcome::Refused { reason, cause } => {
+            let _nobody_may_read = writeln!(
+                std::io::stderr(),
+                "pilothouse session: login refused ({reason:?}): {cause}"
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
