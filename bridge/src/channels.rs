@@ -2,6 +2,7 @@
 
 mod echo;
 mod info;
+mod metrics;
 mod null;
 mod stream;
 
@@ -19,8 +20,13 @@ pub type Serving = Pin<Box<dyn Future<Output = Result<Fields, Closed>> + Send>>;
 type Start = fn(Fields, Port) -> Serving;
 
 /// Every kind, and how it is started.
-const KINDS: &[(&str, Start)] =
-    &[kind::<echo::Echo>(), kind::<info::Info>(), kind::<null::Null>(), kind::<stream::Stream>()];
+const KINDS: &[(&str, Start)] = &[
+    kind::<echo::Echo>(),
+    kind::<info::Info>(),
+    kind::<metrics::Metrics>(),
+    kind::<null::Null>(),
+    kind::<stream::Stream>(),
+];
 
 /// Starts a channel of `kind`; `None` when there is no such kind.
 pub fn start(kind: &str, options: Fields, port: Port) -> Option<Serving> {
