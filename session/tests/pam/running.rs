@@ -26,7 +26,7 @@ crate::tests! {
     a_session_that_pam_refuses_is_told,
     jobs_keep_the_session_open_and_other_programs_do_not,
     a_helper_told_to_stop_ends_its_bridge_and_closes_the_session,
-    a_bridge_that_ignores_the_end_is_killed,
+    a_bridge_that_ignores_the_end_is_killed_the_second_time,
     the_bridge_survives_the_server_and_loses_its_link,
     a_plain_user_logs_in_as_nobody_else,
 }
@@ -335,13 +335,16 @@ fn a_helper_told_to_stop_ends_its_bridge_and_closes_the_session() {
     assert!(client.wait().success());
 }
 
-fn a_bridge_that_ignores_the_end_is_killed() {
+fn a_bridge_that_ignores_the_end_is_killed_the_second_time() {
     add_user("ada", "");
-    let mut client = Client::start(&with("trap '' TERM; echo ready; while :; do sleep 1; done"));
+    let mut client =
+        Client::start(&with("trap 'echo never' TERM; echo ready; while :; do sleep 0.1; done"));
     client.log_in("ada", FORGET);
     let (_, mut socket) = client.start_bridge();
     std::io::Read::read_exact(&mut socket, &mut [0; 6]).unwrap();
 
+    kill_process(Pid::from_child(&client.helper), Signal::TERM).unwrap();
+    std::io::Read::read_exact(&mut socket, &mut [0; 6]).unwrap();
     kill_process(Pid::from_child(&client.helper), Signal::TERM).unwrap();
 
     assert_eq!(client.next(), Some(Reply::Ended { bridge: BridgeEnd::Killed(9) }));
