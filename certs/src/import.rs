@@ -76,3 +76,16 @@ pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     Some(parsed.public_key().subject_public_key.data.to_vec())
 }
+
+/// The fingerprint of the first certificate in a PEM file.
+///
+/// # Errors
+///
+/// The file cannot be read or holds none.
+pub fn fingerprint(certificate: &Path) -> Result<Fingerprint, CertError> {
+    let not_pem = || CertError::NotPem { path: certificate.to_owned(), expected: "certificate" };
+    read_chain(certificate)?
+        .first()
+        .map(Fingerprint::of)
+        .ok_or_else(not_pem)
+}

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
 
-pub use import::import;
+pub use import::{fingerprint, import};
 pub use names::Names;
 pub use renew::{CERTIFICATE_FILE, RENEW_BEFORE, load_or_make};
 

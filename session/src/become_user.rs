@@ -14,7 +14,6 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::Duration;
 use std::{fs, ptr};
 
 use rustix::fs::Mode;
@@ -187,33 +186,20 @@ pub(crate) fn end_this_process_after(seconds: u32) {
 /// Signals that are waited for while the bridge runs.
 const AWAITED: [c_int; 4] = [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
-/// What a signal means to the helper.
-pub(crate) enum Event {
-    /// A child ended, or nothing happened in time.
-    LookAgain,
-    /// Somebody wants this helper to end.
-    Stop,
-}
-
-/// Waits for the next signal of [`AWAITED`], at most `timeout`.
-pub(crate) fn next_event(timeout: Option<Duration>) -> Event {
-    let Ok(set) = signal_set(&AWAITED) else { return Event::LookAgain };
-    let timeout = timeout.map(|timeout| libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    });
-    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-    // SAFETY: the set and the time are of this frame; null pointers are allowed for the two others.
-    match unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), timeout) } {
-        libc::SIGTERM | libc::SIGINT | libc::SIGHUP => Event::Stop,
-        _ => Event::LookAgain,
+/// Waits for a signal of [`AWAITED`] and returns it.
+pub(crate) fn next_signal() -> c_int {
+    let mut signal = 0;
+    if let Ok(set) = signal_set(&AWAITED) {
+        // SAFETY: both pointers are to places of this frame.
+        unsafe { libc::sigwait(&raw const set, &raw mut signal) };
     }
+    signal
 }
 
 /// Forks. The child becomes `account` in a process session of its own and runs `then`, which executes the bridge.
 /// Of the descriptors it has now, only 0, 1 and 2 survive that. Returns when it has happened, or why it has not.
 ///
-/// From here on [`AWAITED`] signals wait for [`next_event`].
+/// From here on [`AWAITED`] signals wait for [`next_signal`].
 pub(crate) fn fork_as_user(
     account: &Account,
     privilege: Privilege,

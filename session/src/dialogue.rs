@@ -33,17 +33,12 @@ pub(crate) enum Phase {
     Opening,
 }
 
-/// The password that came with the login.
-enum FirstPassword {
-    Unused(Secret),
-    Used,
-}
-
 /// State of the conversation.
 pub(crate) struct Dialogue {
     connection: Connection,
     phase: Phase,
-    password: FirstPassword,
+    /// The password that came with the login, until it is used.
+    password: Option<Secret>,
     reuse: ReusePassword,
     reusable: Option<Secret>,
     pending: Vec<Message>,
@@ -57,7 +52,7 @@ impl Dialogue {
         Self {
             connection,
             phase: Phase::LoggingIn,
-            password: FirstPassword::Unused(password),
+            password: Some(password),
             reuse,
             reusable: None,
             pending: Vec::new(),
@@ -69,7 +64,7 @@ impl Dialogue {
 
     /// The password of the login is of no use in a later phase.
     pub(crate) fn enter(&mut self, phase: Phase) {
-        self.password = FirstPassword::Used;
+        self.password = None;
         self.phase = phase;
     }
 
@@ -115,16 +110,12 @@ impl Dialogue {
 
     /// The answer that is already here, if `style` is the first question without echo.
     fn known_answer(&mut self, style: Style) -> Option<Secret> {
-        if style != Style::Secret || self.phase != Phase::LoggingIn {
+        if style != Style::Secret {
             return None;
         }
-        match mem::replace(&mut self.password, FirstPassword::Used) {
-            FirstPassword::Unused(password) => {
-                self.remember(&password);
-                Some(password)
-            }
-            FirstPassword::Used => None,
-        }
+        let password = self.password.take()?;
+        self.remember(&password);
+        Some(password)
     }
 
     fn remember(&mut self, password: &Secret) {
@@ -136,14 +127,14 @@ impl Dialogue {
     /// Sends what is queued and waits for one answer to each of `styles`.
     fn ask(&mut self, styles: &[Style]) -> Result<Vec<Secret>, SessionError> {
         self.connection
-            .send(&Reply::Prompt(mem::take(&mut self.pending)))?;
+            .send(&Reply::Prompt(mem::take(&mut self.pending)), &[])?;
         let request = self.connection.receive(Stage::Conversing)?;
         self.heard = Instant::now();
         let Request::Answer(answers) = request else {
             return Err(SessionError::NotPermitted(Stage::Conversing));
         };
         if answers.len() != styles.len() {
-            return Err(SessionError::WrongAnswers { asked: styles.len(), got: answers.len() });
+            return Err(SessionError::NotPermitted(Stage::Conversing));
         }
         if self.phase == Phase::ChangingPassword {
             let mut hidden = styles

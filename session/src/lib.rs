@@ -13,7 +13,8 @@ pub mod monitor;
 mod pam;
 mod start_bridge;
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use become_user::{Privilege, Protected};
@@ -42,7 +43,7 @@ pub struct Options {
 /// Times after which the helper ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For each request of the client.
+    /// Longest silence of the client when a request is waited for.
     pub answer_within: Duration,
     /// From the start of the helper to that of the bridge, in whole seconds, hanging PAM modules included.
     pub log_in_within: Duration,
@@ -74,40 +75,39 @@ pub enum SessionError {
     /// The client is told of it; [`run`] turns it into [`Outcome::Refused`].
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// Standard input is no unix socket.
-    #[error("standard input is not a unix socket: {0}")]
-    NotASocket(rustix::io::Errno),
     /// Somebody else than the server has connected.
     #[error("a process of user {0} has connected, who may not")]
     WrongPeer(u32),
-    /// The client has gone.
-    #[error("the client has hung up")]
+    /// The client has gone, or said nothing in time.
+    #[error("the client has hung up or was silent for too long")]
     HungUp,
-    /// The client said nothing in time.
-    #[error("the client was silent for too long")]
-    Silent,
     /// The client does not speak the protocol.
     #[error("bad message from the client: {0}")]
     Message(#[from] MessageError),
     /// The client asked for what is not permitted.
     #[error("the client made a request that is not permitted while {0:?}")]
     NotPermitted(Stage),
-    /// Not one answer for each question.
-    #[error("the client gave {got} answers to {asked} questions")]
-    WrongAnswers {
-        /// Questions of the last prompt.
-        asked: usize,
-        /// Answers to it.
-        got: usize,
-    },
-    /// A system call failed.
+    /// A system call failed; standard input may be no unix socket.
     #[error("system call failed: {0}")]
-    System(#[from] io::Error),
+    System(io::Error),
+}
+
+impl From<io::Error> for SessionError {
+    fn from(error: io::Error) -> Self {
+        // A read whose time is over says that it would block.
+        let gone = [
+            ErrorKind::UnexpectedEof,
+            ErrorKind::ConnectionReset,
+            ErrorKind::BrokenPipe,
+            ErrorKind::WouldBlock,
+        ];
+        if gone.contains(&error.kind()) { Self::HungUp } else { Self::System(error) }
+    }
 }
 
 impl From<rustix::io::Errno> for SessionError {
     fn from(error: rustix::io::Errno) -> Self {
-        Self::System(error.into())
+        io::Error::from(error).into()
     }
 }
 
@@ -140,7 +140,7 @@ pub fn run(options: &Options) -> Result<Outcome, SessionError> {
     match log_in(options, &connection, protected) {
         Ok(end) => Ok(Outcome::Ended(end)),
         Err(SessionError::Refused(Refused { reason, cause, messages })) => {
-            connection.send(&Reply::Refused { reason, messages })?;
+            connection.send(&Reply::Refused { reason, messages }, &[])?;
             Ok(Outcome::Refused { reason, cause })
         }
         Err(error) => Err(error),
@@ -162,10 +162,9 @@ fn log_in(
     let dialogue = Dialogue::new(connection.clone(), password, reuse_password);
     let attempt = pam::Attempt::start(&options.service, &user, &remote_host, dialogue)?;
     let mut verified = attempt.verify(privilege)?;
-    connection.send(&Reply::Authenticated {
-        user: verified.account.name().to_owned(),
-        messages: verified.conversation().pending().to_vec(),
-    })?;
+    let user = verified.account.name().to_owned();
+    let messages = verified.conversation().pending().to_vec();
+    connection.send(&Reply::Authenticated { user, messages }, &[])?;
     connection.receive(Stage::Authenticated)?;
     let shell = verified.account.shell();
     if !start_bridge::shell_is_supported(shell) {
@@ -189,13 +188,13 @@ fn log_in(
     let end = started.map(|(bridge, for_server)| {
         let pid = bridge.as_raw_pid().unsigned_abs();
         // A client that has gone loses its end, and with it the bridge its link.
-        let told = connection.send_with(&Reply::BridgeStarted { pid }, &for_server);
+        let told = connection.send(&Reply::BridgeStarted { pid }, &[for_server.as_fd()]);
         drop(for_server);
         (start_bridge::wait_for_end(bridge), told)
     });
     session.close();
     let (end, told) = end.map_err(|error| Refused::new(Refusal::Internal, error.to_string()))?;
     told?;
-    connection.send(&Reply::Ended { bridge: end })?;
+    connection.send(&Reply::Ended { bridge: end }, &[])?;
     Ok(end)
 }

@@ -150,21 +150,9 @@ pub enum MessageError {
     /// Longer than [`MAX_MESSAGE`], or a list or name longer than its own limit.
     #[error("the message or a field of it is too long")]
     TooLong,
-    /// A field ends after the message does.
-    #[error("the message ends within a field")]
-    Truncated,
-    /// Bytes follow the last field.
-    #[error("the message goes on after its last field")]
-    Trailing,
-    /// No such kind of message.
-    #[error("unknown kind of message {0}")]
-    UnknownKind(u8),
-    /// No such choice.
-    #[error("unknown choice {0}")]
-    UnknownChoice(u8),
-    /// Text that is not UTF-8.
-    #[error("a text is not UTF-8")]
-    NotUtf8,
+    /// The fields are not those of a message of this kind, or there is no such kind.
+    #[error("the message has fields that do not fit its kind")]
+    Malformed,
     /// A zero byte in what PAM gets as a C string: it would cut a password short.
     #[error("a field for PAM holds a zero byte")]
     ZeroByte,
@@ -193,7 +181,7 @@ impl Request {
     ///
     /// [`MessageError::TooLong`] and [`MessageError::ZeroByte`]: the fields were not fit for PAM.
     pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, MessageError> {
-        let mut out = Writer::with_capacity(self.encoded_bound());
+        let mut out = Writer::new();
         match self {
             Self::Authenticate { user, password, remote_host, reuse_password } => {
                 out.byte(AUTHENTICATE);
@@ -240,28 +228,10 @@ impl Request {
                 )
             }
             START_BRIDGE => Self::StartBridge,
-            other => return Err(MessageError::UnknownKind(other)),
+            _ => return Err(MessageError::Malformed),
         };
         fields.end()?;
         Ok(Some((request, taken)))
-    }
-
-    /// Room that is certainly enough, so that no buffer with a secret in it is ever moved and left behind.
-    fn encoded_bound(&self) -> usize {
-        const FIXED: usize = 64;
-        match self {
-            Self::Authenticate { user, password, remote_host, reuse_password: _ } => {
-                FIXED + user.len() + password.len() + remote_host.len()
-            }
-            Self::Answer(answers) => {
-                FIXED
-                    + answers
-                        .iter()
-                        .map(|answer| LENGTH_BYTES + answer.len())
-                        .sum::<usize>()
-            }
-            Self::StartBridge => FIXED,
-        }
     }
 }
 
@@ -272,7 +242,7 @@ impl Reply {
     ///
     /// [`MessageError::TooLong`]: the texts exceed the limits.
     pub fn encode(&self) -> Result<Vec<u8>, MessageError> {
-        let mut out = Writer::with_capacity(256);
+        let mut out = Writer::new();
         match self {
             Self::Prompt(messages) => {
                 out.byte(PROMPT);
@@ -327,10 +297,10 @@ impl Reply {
                 bridge: match fields.byte()? {
                     0 => BridgeEnd::Exited(fields.number()?),
                     1 => BridgeEnd::Killed(fields.number()?),
-                    other => return Err(MessageError::UnknownChoice(other)),
+                    _ => return Err(MessageError::Malformed),
                 },
             },
-            other => return Err(MessageError::UnknownKind(other)),
+            _ => return Err(MessageError::Malformed),
         };
         fields.end()?;
         Ok(Some((reply, taken)))
@@ -365,10 +335,11 @@ const REFUSALS: [Refusal; 8] = [
 struct Writer(Zeroizing<Vec<u8>>);
 
 impl Writer {
-    fn with_capacity(bytes: usize) -> Self {
-        let mut buffer = Vec::with_capacity(bytes);
+    /// Has room for the longest message, so that no buffer with a secret in it is moved and left behind.
+    fn new() -> Self {
+        let mut buffer = Zeroizing::new(Vec::with_capacity(MAX_MESSAGE + 64));
         buffer.extend_from_slice(&[0; LENGTH_BYTES]);
-        Self(Zeroizing::new(buffer))
+        Self(buffer)
     }
 
     fn byte(&mut self, byte: u8) {
@@ -397,6 +368,9 @@ impl Writer {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), MessageError> {
+        if self.0.len() + bytes.len() > MAX_MESSAGE {
+            return Err(MessageError::TooLong);
+        }
         self.number(bytes.len().try_into()?);
         self.0.extend_from_slice(bytes);
         Ok(())
@@ -441,7 +415,7 @@ impl<'a> Fields<'a> {
     }
 
     fn byte(&mut self) -> Result<u8, MessageError> {
-        let (first, rest) = self.0.split_first().ok_or(MessageError::Truncated)?;
+        let (first, rest) = self.0.split_first().ok_or(MessageError::Malformed)?;
         self.0 = rest;
         Ok(*first)
     }
@@ -451,11 +425,11 @@ impl<'a> Fields<'a> {
         table
             .get(usize::from(place))
             .copied()
-            .ok_or(MessageError::UnknownChoice(place))
+            .ok_or(MessageError::Malformed)
     }
 
     fn number(&mut self) -> Result<u32, MessageError> {
-        let (first, rest) = self.0.split_first_chunk().ok_or(MessageError::Truncated)?;
+        let (first, rest) = self.0.split_first_chunk().ok_or(MessageError::Malformed)?;
         self.0 = rest;
         Ok(u32::from_le_bytes(*first))
     }
@@ -470,7 +444,7 @@ impl<'a> Fields<'a> {
         let (first, rest) = self
             .0
             .split_at_checked(length)
-            .ok_or(MessageError::Truncated)?;
+            .ok_or(MessageError::Malformed)?;
         self.0 = rest;
         Ok(first)
     }
@@ -486,12 +460,12 @@ impl<'a> Fields<'a> {
     }
 
     fn end(self) -> Result<(), MessageError> {
-        if self.0.is_empty() { Ok(()) } else { Err(MessageError::Trailing) }
+        if self.0.is_empty() { Ok(()) } else { Err(MessageError::Malformed) }
     }
 }
 
 fn text(bytes: &[u8]) -> Result<String, MessageError> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| MessageError::NotUtf8)
+    String::from_utf8(bytes.to_vec()).map_err(|_| MessageError::Malformed)
 }
 
 fn within(bytes: &[u8], limit: usize) -> Result<&[u8], MessageError> {

@@ -10,7 +10,6 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use protocol::secret::Secret;
@@ -20,7 +19,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, chdir, kill_process, wait};
 use rustix::stdio;
 
-use crate::become_user::{Account, Event, Privilege, during, execute, fork_as_user, next_event};
+use crate::become_user::{Account, Privilege, during, execute, fork_as_user, next_signal};
 use crate::messages::{BridgeEnd, Message};
 
 /// Environment variable with the number of the descriptor from which the bridge reads the password to its end.
@@ -37,9 +36,6 @@ pub struct BridgeProgram {
     /// All arguments, the first of which is the name it is called by.
     pub arguments: Vec<OsString>,
 }
-
-/// How long a bridge may take to end after SIGTERM before it gets SIGKILL.
-const END_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a bridge is started with.
 pub(crate) struct Plan<'a> {
@@ -142,7 +138,8 @@ fn environment(
     } else {
         "/usr/local/bin:/usr/bin:/bin"
     };
-    let mut settings: Vec<(OsString, OsString)> = vec![("PATH".into(), path.into())];
+    // Of settings with one name the last one counts.
+    let mut settings = BTreeMap::from([("PATH".into(), path.into())]);
     if privilege == Privilege::PlainUser {
         let own = ["LANG", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
         settings.extend(
@@ -150,11 +147,11 @@ fn environment(
                 .filter_map(|name| Some((name.into(), env::var_os(name)?))),
         );
     }
-    let wanted = pam.iter().filter_map(|setting| {
-        let (name, value) = setting.to_str().ok()?.split_once('=')?;
-        pam_may_set(name).then(|| (name.into(), value.into()))
-    });
-    settings.extend(wanted);
+    let wanted = pam
+        .iter()
+        .filter_map(|setting| setting.to_str().ok()?.split_once('='));
+    let allowed = wanted.filter(|(name, _)| pam_may_set(name));
+    settings.extend(allowed.map(|(name, value)| (name.into(), value.into())));
     let name = account.name();
     settings.extend([
         ("HOME".into(), account.home().into()),
@@ -163,7 +160,14 @@ fn environment(
         ("LOGNAME".into(), name.into()),
     ]);
     settings.extend(fds.map(|(name, fd)| (name.into(), fd.into())));
-    in_order_of_trust(settings)
+    let joined = settings
+        .into_iter()
+        .map(|(mut setting, value): (OsString, OsString)| {
+            setting.push("=");
+            setting.push(value);
+            CString::new(setting.into_vec())
+        });
+    joined.filter_map(Result::ok).collect()
 }
 
 /// Whether a PAM module may set this variable: a user may have made it (`pam_env`), and programs of root's may
@@ -178,22 +182,11 @@ fn pam_may_set(name: &str) -> bool {
         && !name.ends_with("_PID")
 }
 
-/// `NAME=value` strings; of settings with one name the last one counts.
-fn in_order_of_trust(settings: Vec<(OsString, OsString)>) -> Vec<CString> {
-    let by_name: BTreeMap<OsString, OsString> = settings.into_iter().collect();
-    let joined = by_name.into_iter().map(|(mut setting, value)| {
-        setting.push("=");
-        setting.push(value);
-        CString::new(setting.into_vec())
-    });
-    joined.filter_map(Result::ok).collect()
-}
-
-/// Waits until the bridge has ended, and then for the jobs that it left behind. Asked to stop, it ends the bridge
-/// and leaves the jobs.
+/// Waits until the bridge has ended, and then for the jobs that it left behind. Told to stop, it ends the bridge,
+/// the second time by force, and leaves the jobs.
 pub(crate) fn wait_for_end(bridge: Pid) -> BridgeEnd {
     let mut ended = None;
-    let mut kill_at: Option<Instant> = None;
+    let mut order_to_end = None;
     loop {
         while let Ok(Some((child, status))) = wait(WaitOptions::NOHANG) {
             if child == bridge {
@@ -201,7 +194,7 @@ pub(crate) fn wait_for_end(bridge: Pid) -> BridgeEnd {
             }
         }
         if let Some(status) = ended
-            && (kill_at.is_some() || !has_jobs())
+            && (order_to_end.is_some() || !has_jobs())
         {
             let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
             return match number(status.terminating_signal()) {
@@ -209,21 +202,14 @@ pub(crate) fn wait_for_end(bridge: Pid) -> BridgeEnd {
                 None => BridgeEnd::Exited(number(status.exit_status()).unwrap_or_default()),
             };
         }
-        let timeout = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
-        // The bridge is our child and not reaped, so its process id is its own.
-        match next_event(timeout) {
-            Event::Stop if ended.is_none() => {
-                let _ = kill_process(bridge, Signal::TERM);
-            }
-            Event::Stop => {}
-            Event::LookAgain => {
-                if ended.is_none() && kill_at.is_some_and(|at| at <= Instant::now()) {
-                    let _ = kill_process(bridge, Signal::KILL);
-                }
-                continue;
+        if next_signal() != Signal::CHILD.as_raw() {
+            let order = if order_to_end.is_none() { Signal::TERM } else { Signal::KILL };
+            order_to_end = Some(order);
+            if ended.is_none() {
+                // Our child, and not reaped: its process id is its own. It may just have ended.
+                let _ = kill_process(bridge, order);
             }
         }
-        kill_at = kill_at.or(Some(Instant::now() + END_WITHIN));
     }
 }
 

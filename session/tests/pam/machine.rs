@@ -1,0 +1,64 @@
+//! A private machine: `/etc`, `/home` and `/run` of a mount namespace, accounts and PAM services in it.
+#![expect(clippy::disallowed_methods, reason = "starts the system's own tools and this program")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Password of every account that [`add_user`] makes.
+pub(crate) const PASSWORD: &str = "correct horse 7 battery";
+
+/// Service with the modules that every Debian and Fedora has.
+pub(crate) const PLAIN: &str = "auth required pam_unix.so\n\
+    account requisite pam_nologin.so\n\
+    account required pam_unix.so\n\
+    password required pam_unix.so sha512 minlen=8\n\
+    session required pam_unix.so\n";
+
+/// Runs the test `name` in a namespace of its own; whether it passed.
+pub(crate) fn passes_inside(name: &str) -> bool {
+    let program = std::env::current_exe().unwrap();
+    let mut unshare = Command::new("unshare");
+    unshare
+        .args(["--mount", "--propagation", "private", "--"])
+        .arg(program);
+    unshare
+        .args(["inside", name])
+        .stdin(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
+}
+
+/// Called inside the namespace, before anything else.
+pub(crate) fn make_private() {
+    shell(
+        "mount -t tmpfs -o mode=755 etc /mnt && cp -a /etc/. /mnt/ && mount --bind /mnt /etc
+         umount /mnt 2>/dev/null; mount -t tmpfs -o mode=755 home /home && mount -t tmpfs -o mode=755 run /run",
+    );
+    service("t", PLAIN);
+}
+
+/// Writes the PAM service `name`.
+pub(crate) fn service(name: &str, text: &str) {
+    fs::write(Path::new("/etc/pam.d").join(name), text).unwrap();
+}
+
+/// Makes the account `name` with [`PASSWORD`]; `options` go to `useradd`.
+pub(crate) fn add_user(name: &str, options: &str) {
+    shell(&format!(
+        "useradd --create-home --shell /bin/bash --password \
+         \"$(openssl passwd -6 -salt pilothouse '{PASSWORD}')\" {options} {name}"
+    ));
+}
+
+/// Runs `script`, which must succeed, and gives its output.
+pub(crate) fn shell(script: &str) -> String {
+    let output = Command::new("sh")
+        .args(["-e", "-c", script])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{script}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
