@@ -32,8 +32,7 @@ pub fn import(certificate: &Path, key: &Path) -> Result<Certificate, CertError> 
     Ok(Certificate { fingerprint, issuer: facts.issuer, expires: facts.expires, chain, key })
 }
 
-/// The certificates in a PEM file, in its order; may be empty.
-pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertError> {
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertError> {
     let content = store::read_public(path)?;
     let not_pem = || CertError::NotPem { path: path.to_owned(), expected: "certificate" };
     CertificateDer::pem_slice_iter(&content)

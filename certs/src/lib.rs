@@ -10,7 +10,7 @@ mod names;
 mod renew;
 mod store;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use import::{fingerprint, import};
 pub use names::Names;
-pub use renew::{CERTIFICATE_FILE, RENEW_BEFORE, load_or_make};
+pub use renew::{RENEW_BEFORE, load_or_make};
 
 /// A certificate with its chain and its private key.
 #[derive(Debug)]
@@ -52,20 +52,6 @@ impl Fingerprint {
     fn of(certificate: &CertificateDer<'_>) -> Self {
         Self(Sha256::digest(certificate).into())
     }
-}
-
-/// The fingerprint of the certificate in a PEM file: what a person compares with what the browser shows.
-///
-/// # Errors
-///
-/// The file cannot be read, or holds no certificate.
-pub fn fingerprint(certificate: &Path) -> Result<Fingerprint, CertError> {
-    let chain = import::read_chain(certificate)?;
-    let first = chain.first().ok_or_else(|| CertError::NotPem {
-        path: certificate.to_owned(),
-        expected: "certificate",
-    })?;
-    Ok(Fingerprint::of(first))
 }
 
 impl std::fmt::Display for Fingerprint {

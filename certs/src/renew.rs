@@ -14,9 +14,6 @@ use crate::{CertError, Certificate, Names, import, leaf, store};
 /// How long before its end a certificate is replaced.
 pub const RENEW_BEFORE: Duration = Duration::from_hours(30 * 24);
 
-/// Name of the file with the certificate in our directory.
-pub const CERTIFICATE_FILE: &str = "certificate.pem";
-
 /// Takes the certificate in `directory`, or makes one for `names` if it is absent, half-written, about to expire, or
 /// made for a machine of another name.
 ///
@@ -29,7 +26,7 @@ pub fn load_or_make(
     now: SystemTime,
 ) -> Result<Certificate, CertError> {
     store::make_directory(directory)?;
-    let certificate = directory.join(CERTIFICATE_FILE);
+    let certificate = directory.join("certificate.pem");
     let key = directory.join("key.pem");
     if certificate.exists() && key.exists() {
         match import::import(&certificate, &key) {

@@ -45,7 +45,6 @@ fn serve() -> Command {
                 .value_name("COMMAND")
                 .num_args(1..)
                 .allow_hyphen_values(true)
-                .value_hint(ValueHint::CommandWithArguments)
                 .help("For tests and demonstrations: no login, COMMAND is everybody's bridge; loopback only"),
         )
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::ArgMatches;
 use server::config::{Config, Flag};
-use tokio::net::UnixListener;
+use tokio::net::{UnixDatagram, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ const PAM_SERVICES: [&str; 2] = ["pilothouse", "login"];
 pub(crate) fn main(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let identity = Identity::find();
     let mut flags = settings::flags(matches);
-    let config = settings::load(&flags, matches)?;
+    let mut config = settings::load(&flags, matches)?;
     let places = Places::prepare(&identity, &flags, &config).map_err(Failure::config)?;
     let listener = listen(&identity, &config)?;
     let service = PAM_SERVICES
@@ -64,10 +64,11 @@ pub(crate) fn main(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     });
     let children =
         Children::new(identity, service, flags, matches.get_one::<String>("config").cloned());
+    config.state_dir.clone_from(&places.state);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(supervise(children, &places, listener))?;
+    runtime.block_on(supervise(children, &places, &config, listener))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -103,29 +104,37 @@ fn listen(identity: &Identity, config: &Config) -> Result<TcpListener, Failure> 
 async fn supervise(
     mut children: Children,
     places: &Places,
+    config: &Config,
     listener: TcpListener,
 ) -> anyhow::Result<()> {
     let logins = places.listen_for_logins(children.identity())?;
     let ready = places.listen_for_readiness(children.identity())?;
-    let address = listener.local_addr()?;
     let mut stop = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     children.start_server(&listener, &places.notify_socket())?;
 
-    let outcome =
-        watch(&mut children, &listener, places, &logins, &ready, address, &mut stop).await;
+    let sockets = Sockets { listener, logins, ready };
+    let outcome = watch(&mut children, &sockets, places, config, &mut stop).await;
     say("Stopping.");
     children.stop(Instant::now() + STOP_TIME).await;
     places.clean_up();
     outcome
 }
 
+/// The sockets that `run` keeps open.
+struct Sockets {
+    /// Where browsers connect; `serve` accepts.
+    listener: TcpListener,
+    /// Where `serve` asks for logins.
+    logins: UnixListener,
+    /// Where `serve` says that it is ready.
+    ready: UnixDatagram,
+}
+
 async fn watch(
     children: &mut Children,
-    listener: &TcpListener,
+    sockets: &Sockets,
     places: &Places,
-    logins: &UnixListener,
-    ready: &tokio::net::UnixDatagram,
-    address: SocketAddr,
+    config: &Config,
     [interrupt, terminate]: &mut [tokio::signal::unix::Signal; 2],
 ) -> anyhow::Result<()> {
     let mut restarts = Vec::new();
@@ -135,12 +144,12 @@ async fn watch(
         tokio::select! {
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
-            login = logins.accept() => children.start_session(login?.0.into_std()?)?,
-            received = ready.recv(&mut note) => {
+            login = sockets.logins.accept() => children.start_session(login?.0.into_std()?)?,
+            received = sockets.ready.recv(&mut note) => {
                 let note = note.get(..received?).unwrap_or_default();
                 if !announced && note.split(|&byte| byte == b'\n').any(|line| line == b"READY=1") {
                     announced = true;
-                    announce(children, places, address);
+                    announce(children, config, sockets.listener.local_addr()?);
                 }
             }
             ended = children.server_ended() => {
@@ -151,14 +160,14 @@ async fn watch(
                     anyhow::bail!("serve ended ({ended}); its messages stand above");
                 }
                 say(&format!("serve ended ({ended}); starting it again."));
-                children.start_server(listener, &places.notify_socket())?;
+                children.start_server(&sockets.listener, &places.notify_socket())?;
             }
         }
     }
 }
 
 /// Says where the server is, how to know it, and who may log in.
-fn announce(children: &Children, places: &Places, address: SocketAddr) {
+fn announce(children: &Children, config: &Config, address: SocketAddr) {
     let host = if address.ip().is_unspecified() || address.ip().is_loopback() {
         "localhost".to_owned()
     } else if let SocketAddr::V6(six) = address {
@@ -166,7 +175,8 @@ fn announce(children: &Children, places: &Places, address: SocketAddr) {
     } else {
         address.ip().to_string()
     };
-    let fingerprint = places.fingerprint().unwrap_or_else(|| "unknown".to_owned());
+    let fingerprint = server::fingerprint(config)
+        .map_or_else(|error| format!("unknown: {error}"), |fingerprint| fingerprint.to_string());
     let service = children.service();
     let who = match children.identity() {
         Identity::Root { server, .. } => {
@@ -189,7 +199,7 @@ fn announce(children: &Children, places: &Places, address: SocketAddr) {
          Ctrl-C stops it.",
         version = env!("CARGO_PKG_VERSION"),
         port = address.port(),
-        state = places.state.display(),
+        state = config.state_dir.display(),
     ));
 }
 

@@ -8,11 +8,11 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use server::config::{Config, Flag, TlsFiles};
+use server::config::{Config, Flag};
 use tokio::net::{UnixDatagram, UnixListener};
 
 use super::identity::Identity;
@@ -22,8 +22,6 @@ use super::identity::Identity;
 pub(crate) struct Places {
     /// The state directory.
     pub(crate) state: PathBuf,
-    /// The server's certificate, once there is one.
-    certificate: PathBuf,
 }
 
 impl Places {
@@ -39,11 +37,7 @@ impl Places {
             Identity::Plain { .. } if !given => own_state_directory()?,
             Identity::Plain { .. } | Identity::Root { .. } => config.state_dir.clone(),
         };
-        let certificate = match &config.tls {
-            TlsFiles::SelfSigned => state.join("serve/tls").join(certs::CERTIFICATE_FILE),
-            TlsFiles::Imported { certificate, .. } => certificate.clone(),
-        };
-        let places = Self { state, certificate };
+        let places = Self { state };
         make_directory(&places.state, 0o755)?;
         for (name, mode) in [("serve", 0o700), ("run", 0o750)] {
             make_directory(&places.state.join(name), mode)?;
@@ -86,11 +80,6 @@ impl Places {
             let _it_may_be_gone = fs::remove_file(path);
         }
     }
-
-    /// The fingerprint of the server's certificate, as browsers show it.
-    pub(crate) fn fingerprint(&self) -> Option<String> {
-        Some(certs::fingerprint(&self.certificate).ok()?.to_string())
-    }
 }
 
 /// `$XDG_STATE_HOME/pilothouse`, or its default below the home directory.
@@ -106,10 +95,13 @@ fn own_state_directory() -> anyhow::Result<PathBuf> {
     Ok(base.join("pilothouse"))
 }
 
+/// Makes a directory with `mode`. One that is there keeps its own: whether that will do is for its user to say (T55).
 fn make_directory(path: &Path, mode: u32) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
     DirBuilder::new()
         .recursive(true)
-        .mode(mode)
         .create(path)
         .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
         .with_context(|| format!("cannot make the directory {}", path.display()))
