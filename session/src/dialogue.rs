@@ -90,10 +90,8 @@ impl Dialogue {
 
     /// Sleeps to the next multiple of [`FAILURE_STEP`], or to the one a module asked for if that is later.
     pub(crate) fn wait_after_failure(&self) {
-        if self.failure.is_none() {
-            let spent = self.heard.elapsed();
-            sleep(failure_answered_after(spent, self.delay).saturating_sub(spent));
-        }
+        let spent = self.heard.elapsed();
+        sleep(failure_answered_after(spent, self.delay).saturating_sub(spent));
     }
 
     /// Puts `message` in the queue, cut to what is left of the limit.

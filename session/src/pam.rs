@@ -69,9 +69,11 @@ impl Attempt {
     /// Authenticates, checks the account and lets an expired password be changed.
     pub(crate) fn verify(self, privilege: Privilege) -> Result<Verified, SessionError> {
         let Self(mut handle) = self;
-        let account = authenticate(&mut handle, privilege).inspect_err(|_| {
+        let account = authenticate(&mut handle, privilege).inspect_err(|error| {
             // Whatever was wrong, the answer takes as long: nobody learns which names exist.
-            handle.conversation().wait_after_failure();
+            if matches!(error, SessionError::Refused(_)) {
+                handle.conversation().wait_after_failure();
+            }
         })?;
         match handle.call(Call::CheckAccount, sys::NO_EMPTY_PASSWORD) {
             sys::SUCCESS => {}
