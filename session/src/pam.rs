@@ -60,9 +60,14 @@ impl Attempt {
                     NoHandle::Failed(code) => failed(code),
                 }
             })?;
-        // There is no terminal, but pam_access and the log lines of many modules want a name for one.
-        handle.set_item(sys::ITEM_TTY, c"web");
-        handle.set_item(sys::ITEM_REMOTE_HOST, &c_string(remote_host)?);
+        // There is no terminal, but pam_access and the log lines of many modules want a name for one. Without the
+        // remote host pam_access would take the login for a local one.
+        for (item, value) in [(sys::ITEM_TTY, "web"), (sys::ITEM_REMOTE_HOST, remote_host)] {
+            match handle.set_item(item, &c_string(value)?) {
+                sys::SUCCESS => {}
+                code => return Err(failed(code).into()),
+            }
+        }
         Ok(Self(handle))
     }
 
