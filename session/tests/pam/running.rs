@@ -29,6 +29,7 @@ crate::tests! {
     the_bridge_survives_the_server_and_loses_its_link,
     a_plain_user_logs_in_as_nobody_else,
     the_packaged_service_of_debian_logs_in,
+    the_machines_own_login_service_logs_in,
 }
 
 const FORGET: ReusePassword = ReusePassword::Forget;
@@ -422,4 +423,16 @@ fn the_packaged_service_of_debian_logs_in() {
     assert!(second.starts_with("1 de_DE.UTF-8\n"), "{second}");
     assert_eq!(second.contains("\nLast login: "), last_login, "{second}");
     assert_eq!(last, EXITED);
+}
+
+fn the_machines_own_login_service_logs_in() {
+    add_user("ada", "");
+    let mut client = Client::start(&Setting { service: "login", ..with("id -un") });
+
+    let reply = client.authenticate("ada", PASSWORD, FORGET);
+    let (_, socket) = client.start_bridge();
+
+    assert!(matches!(reply, Reply::Authenticated { .. }), "{reply:?}");
+    assert_eq!(all_of(socket), "ada\n");
+    assert_eq!(client.next(), Some(EXITED));
 }
