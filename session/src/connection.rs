@@ -23,7 +23,7 @@ use crate::monitor::{Stage, permits};
 
 /// The socket that was standard input.
 #[derive(Clone)]
-pub(crate) struct Connection(Rc<UnixStream>);
+pub(crate) struct Connection(pub(crate) Rc<UnixStream>);
 
 impl Connection {
     /// Takes the socket over and checks who is at its other end (`SO_PEERCRED`).

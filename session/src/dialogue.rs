@@ -90,10 +90,8 @@ impl Dialogue {
 
     /// Sleeps to the next multiple of [`FAILURE_STEP`], or to the one a module asked for if that is later.
     pub(crate) fn wait_after_failure(&self) {
-        if self.failure.is_none() {
-            let spent = self.heard.elapsed();
-            sleep(failure_answered_after(spent, self.delay).saturating_sub(spent));
-        }
+        let spent = self.heard.elapsed();
+        sleep(failure_answered_after(spent, self.delay).saturating_sub(spent));
     }
 
     /// Puts `message` in the queue, cut to what is left of the limit.
@@ -202,7 +200,96 @@ fn failure_answered_after(spent: Duration, asked: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::rc::Rc;
+    use std::thread;
+
     use super::*;
+
+    fn dialogue() -> (Dialogue, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let password = Secret::from("hunter2".to_owned());
+        let connection = Connection(Rc::new(ours));
+        (Dialogue::new(connection, password, ReusePassword::Forget), theirs)
+    }
+
+    fn message(style: Style, text: &str) -> Message {
+        Message { style, text: text.to_owned() }
+    }
+
+    #[test]
+    fn a_module_that_talks_without_end_fills_one_reply_at_most() {
+        let (mut dialogue, _theirs) = dialogue();
+
+        for _ in 0..100 {
+            assert!(
+                dialogue
+                    .converse(vec![message(Style::Info, &"ä".repeat(3000)); 32])
+                    .is_some()
+            );
+        }
+        for _ in 0..MAX_ANSWERS {
+            dialogue.queue(message(Style::Visible, &"?".repeat(3000)));
+        }
+
+        let messages = dialogue.take_pending();
+        assert_eq!(
+            messages
+                .iter()
+                .filter(|message| message.style.asks())
+                .count(),
+            MAX_ANSWERS
+        );
+        assert!(messages.len() <= MAX_MESSAGES);
+        assert!(Reply::Prompt(messages).encode().is_ok());
+    }
+
+    #[test]
+    fn a_batch_is_answered_in_its_order_with_the_password_first_of_the_hidden_ones() {
+        let (mut dialogue, theirs) = dialogue();
+        let client = thread::spawn(move || {
+            let mut prompt = [0; 200];
+            let read = std::io::Read::read(&mut &theirs, &mut prompt).unwrap();
+            let answers = ["ada", "755224"].map(|answer| Secret::from(answer.to_owned()));
+            let request = Request::Answer(answers.into()).encode().unwrap();
+            std::io::Write::write_all(&mut &theirs, &request).unwrap();
+            Reply::decode(&prompt[..read]).unwrap().unwrap().0
+        });
+
+        let answers = dialogue.converse(vec![
+            message(Style::Visible, "Name?"),
+            message(Style::Secret, "Password?"),
+            message(Style::Error, "Careful."),
+            message(Style::Secret, "Code?"),
+        ]);
+
+        let answers: Vec<Vec<u8>> = answers
+            .unwrap()
+            .iter()
+            .map(|a| a.expose().to_vec())
+            .collect();
+        assert_eq!(answers, [b"ada".to_vec(), b"hunter2".to_vec(), b"755224".to_vec()]);
+        let prompt = vec![
+            message(Style::Visible, "Name?"),
+            message(Style::Error, "Careful."),
+            message(Style::Secret, "Code?"),
+        ];
+        assert_eq!(client.join().unwrap(), Reply::Prompt(prompt));
+    }
+
+    #[test]
+    fn a_question_while_the_session_opens_is_declined_and_not_kept() {
+        let (mut dialogue, _theirs) = dialogue();
+        dialogue.enter(Phase::Opening);
+
+        let told = dialogue.converse(vec![message(Style::Info, "Welcome.")]);
+        let asked = dialogue.converse(vec![message(Style::Secret, "Disk passphrase?")]);
+
+        assert!(told.is_some_and(|answers| answers.is_empty()));
+        assert!(asked.is_none());
+        assert_eq!(dialogue.take_pending(), [message(Style::Info, "Welcome.")]);
+        assert!(dialogue.take_failure().is_none());
+    }
 
     #[test]
     fn failures_are_answered_on_a_grid() {

@@ -60,18 +60,25 @@ impl Attempt {
                     NoHandle::Failed(code) => failed(code),
                 }
             })?;
-        // There is no terminal, but pam_access and the log lines of many modules want a name for one.
-        handle.set_item(sys::ITEM_TTY, c"web");
-        handle.set_item(sys::ITEM_REMOTE_HOST, &c_string(remote_host)?);
+        // There is no terminal, but pam_access and the log lines of many modules want a name for one. Without the
+        // remote host pam_access would take the login for a local one.
+        for (item, value) in [(sys::ITEM_TTY, "web"), (sys::ITEM_REMOTE_HOST, remote_host)] {
+            match handle.set_item(item, &c_string(value)?) {
+                sys::SUCCESS => {}
+                code => return Err(failed(code).into()),
+            }
+        }
         Ok(Self(handle))
     }
 
     /// Authenticates, checks the account and lets an expired password be changed.
     pub(crate) fn verify(self, privilege: Privilege) -> Result<Verified, SessionError> {
         let Self(mut handle) = self;
-        let account = authenticate(&mut handle, privilege).inspect_err(|_| {
+        let account = authenticate(&mut handle, privilege).inspect_err(|error| {
             // Whatever was wrong, the answer takes as long: nobody learns which names exist.
-            handle.conversation().wait_after_failure();
+            if matches!(error, SessionError::Refused(_)) {
+                handle.conversation().wait_after_failure();
+            }
         })?;
         match handle.call(Call::CheckAccount, sys::NO_EMPTY_PASSWORD) {
             sys::SUCCESS => {}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use session::messages::{Reply, Request, ReusePassword};
 
 use crate::client::{Client, Setting, all_of};
-use crate::machine::{PASSWORD, PLAIN, add_user, service, shell};
+use crate::machine::{PASSWORD, PLAIN, add_user, needs_module, service, shell};
 
 crate::tests! {
     a_request_out_of_order_ends_the_helper,
@@ -26,6 +26,7 @@ const FORGET: ReusePassword = ReusePassword::Forget;
 
 /// A service that asks for two passwords.
 fn two_passwords() {
+    needs_module("pam_oath.so", "libpam-oath");
     add_user("ada", "");
     shell("echo 'HOTP ada - 3132333435363738393031323334353637383930' > /etc/users.oath");
     service("two", &format!("{PLAIN}auth required pam_oath.so usersfile=/etc/users.oath\n"));

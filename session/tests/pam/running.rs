@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -29,6 +28,8 @@ crate::tests! {
     a_bridge_that_ignores_the_end_is_killed_the_second_time,
     the_bridge_survives_the_server_and_loses_its_link,
     a_plain_user_logs_in_as_nobody_else,
+    the_packaged_service_of_debian_logs_in,
+    the_machines_own_login_service_logs_in,
 }
 
 const FORGET: ReusePassword = ReusePassword::Forget;
@@ -361,7 +362,6 @@ fn the_bridge_survives_the_server_and_loses_its_link() {
     drop(client.socket);
 
     (&socket).write_all(b"still here\n").unwrap();
-    socket.shutdown(Shutdown::Write).unwrap();
     drop(socket);
     helper.wait().unwrap();
 
@@ -400,4 +400,39 @@ fn a_plain_user_logs_in_as_nobody_else() {
         assert_eq!(reply, refused(Refusal::AuthenticationFailed));
     }
     assert!(!fs::exists("/run/log").unwrap(), "a plain user has opened a session");
+}
+
+fn the_packaged_service_of_debian_logs_in() {
+    add_user("ada", "");
+    service("pilothouse", include_str!("../../../packaging/pam/pilothouse"));
+    // A machine in a container may refuse this one, and loses nothing else.
+    shell("sed -i '/pam_loginuid/s/required/optional/' /etc/pam.d/pilothouse");
+    shell(
+        "printf 'FROM_SYSTEM=1\\n' > /etc/environment; printf 'LANG=de_DE.UTF-8\\n' > /etc/default/locale",
+    );
+    let bridge = "echo $FROM_SYSTEM $LANG; cat <&$PILOTHOUSE_LOGIN_MESSAGES_FD";
+    let setting = Setting { service: "pilothouse", ..with(bridge) };
+
+    let (first, _) = output_of(&Setting { bridge: "echo $LANG", ..setting }, "ada", FORGET);
+    let (second, last) = output_of(&setting, "ada", FORGET);
+
+    assert_eq!(first, "de_DE.UTF-8\n");
+    let last_login =
+        !shell("ls /lib*/security/pam_lastlog.so /lib/*/security/pam_lastlog.so 2>&- || true")
+            .is_empty();
+    assert!(second.starts_with("1 de_DE.UTF-8\n"), "{second}");
+    assert_eq!(second.contains("\nLast login: "), last_login, "{second}");
+    assert_eq!(last, EXITED);
+}
+
+fn the_machines_own_login_service_logs_in() {
+    add_user("ada", "");
+    let mut client = Client::start(&Setting { service: "login", ..with("id -un") });
+
+    let reply = client.authenticate("ada", PASSWORD, FORGET);
+    let (_, socket) = client.start_bridge();
+
+    assert!(matches!(reply, Reply::Authenticated { .. }), "{reply:?}");
+    assert_eq!(all_of(socket), "ada\n");
+    assert_eq!(client.next(), Some(EXITED));
 }
