@@ -4,6 +4,7 @@ mod echo;
 mod info;
 mod metrics;
 mod null;
+mod session_control;
 mod stream;
 
 use std::pin::Pin;
@@ -25,6 +26,7 @@ const KINDS: &[(&str, Start)] = &[
     kind::<info::Info>(),
     kind::<metrics::Metrics>(),
     kind::<null::Null>(),
+    kind::<session_control::SessionControl>(),
     kind::<stream::Stream>(),
 ];
 

@@ -7,6 +7,8 @@
 
 pub mod channel;
 pub mod channels;
+pub mod idle;
+pub mod inherited;
 pub mod link;
 pub mod outbox;
 pub mod peer;
@@ -15,6 +17,9 @@ pub mod process;
 pub mod router;
 pub mod user;
 
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,17 +27,23 @@ use protocol::control::{Control, Init, VERSION};
 use protocol::frame::Frame;
 use protocol::json::Fields;
 use protocol::names::ChannelId;
-use rustix::process::DumpableBehavior;
+use rustix::process::{DumpableBehavior, Signal};
+use tokio::sync::Notify;
 
 use crate::channel::Closed;
+use crate::idle::Idle;
+use crate::inherited::Inherited;
 use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
 use crate::peer::superuser::Superuser;
-use crate::router::{Router, RouterError};
+use crate::router::{Router, RouterError, Routes};
 use crate::user::User;
 
 /// Version of Cockpit's API that our packages and pages may rely on; manifests' `requires` are compared with it.
 pub const COCKPIT_VERSION: &str = "337";
+
+/// Exit status for wrong arguments, as sysexits(3) has it.
+const EX_USAGE: u8 = 64;
 
 /// How long a thread that read a file waits for the next one.
 const IDLE_THREAD_LIFE: Duration = Duration::from_secs(2);
@@ -55,12 +66,38 @@ pub struct Bridge {
     pub outbox: Outbox,
     /// The privileged bridge of this session.
     pub superuser: Superuser,
+    /// When the session was last used.
+    pub idle: Idle,
+    /// The open channels.
+    routes: Routes,
+    /// What the server calls this machine, from its `init`.
+    host: OnceLock<String>,
     user: OnceLock<User>,
+    /// Tells the link's loop to end.
+    ending: Notify,
 }
 
 impl Bridge {
-    fn new(outbox: Outbox) -> Self {
-        Self { outbox, superuser: Superuser::default(), user: OnceLock::new() }
+    fn new(outbox: Outbox, inherited: Inherited) -> Self {
+        Self {
+            outbox,
+            superuser: Superuser::new(inherited.password),
+            routes: Routes::default(),
+            host: OnceLock::new(),
+            user: OnceLock::new(),
+            idle: Idle::default(),
+            ending: Notify::new(),
+        }
+    }
+
+    /// Ends the bridge, and with it the session.
+    pub fn end(&self) {
+        self.ending.notify_one();
+    }
+
+    /// What the server calls this machine; `None` before it has said so.
+    pub fn host(&self) -> Option<&str> {
+        self.host.get().map(String::as_str)
     }
 
     /// The user that this bridge is.
@@ -82,20 +119,43 @@ impl Bridge {
     }
 }
 
-/// Serves channels over this process's standard input and output until that link ends.
-///
-/// # Errors
-///
-/// As [`run`], and when the process cannot be prepared.
-pub fn run_on_stdio() -> Result<(), BridgeError> {
+/// The program: `arguments` are those after its name. `pilothouse-bridge` and `pilothouse bridge` are this.
+pub fn program(arguments: &[OsString]) -> ExitCode {
+    let ended = match arguments {
+        [] => run_on_stdio(),
+        [only] if only == "--privileged" => privileged(),
+        _ => {
+            let usage = "the bridge takes no arguments; it speaks the protocol on standard input and output";
+            let _nobody_may_listen = writeln!(std::io::stderr(), "{usage}");
+            return ExitCode::from(EX_USAGE);
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _nobody_may_listen = writeln!(std::io::stderr(), "pilothouse bridge: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The privileged bridge ends with the program that started it, also when that is killed (T56).
+fn privileged() -> Result<(), BridgeError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
+        .map_err(|error| LinkError::Io(error.into()))?;
+    run_on_stdio()
+}
+
+fn run_on_stdio() -> Result<(), BridgeError> {
     // Nobody with the same uid may read the memory of a process that is asked for passwords (T53).
     let _old_kernels_refuse = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let inherited = Inherited::take();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(IDLE_THREAD_LIFE)
         .build()
         .map_err(LinkError::Io)?;
-    runtime.block_on(async { run(Link::from_stdio().map_err(LinkError::Io)?).await })
+    runtime.block_on(async { run(Link::from_stdio().map_err(LinkError::Io)?, inherited).await })
 }
 
 /// Greets the server over `link` and serves channels until the link ends.
@@ -103,10 +163,10 @@ pub fn run_on_stdio() -> Result<(), BridgeError> {
 /// # Errors
 ///
 /// [`BridgeError`] when the link breaks or the server breaks the protocol. The end of the link is no error.
-pub async fn run(mut link: Link) -> Result<(), BridgeError> {
+pub async fn run(mut link: Link, inherited: Inherited) -> Result<(), BridgeError> {
     let (outbox, writer) = link.outbox();
     let writer = tokio::spawn(writer);
-    let bridge = Arc::new(Bridge::new(outbox.clone()));
+    let bridge = Arc::new(Bridge::new(outbox.clone(), inherited));
     outbox.control(&greeting());
 
     let mut router = Router::new(Arc::clone(&bridge));
@@ -121,7 +181,12 @@ pub async fn run(mut link: Link) -> Result<(), BridgeError> {
 }
 
 async fn route(link: &mut Link, router: &mut Router) -> Result<(), BridgeError> {
-    while link.receive().await? {
+    let bridge = Arc::clone(router.bridge());
+    loop {
+        tokio::select! {
+            more = link.receive() => if !more? { return Ok(()) },
+            () = bridge.ending.notified() => return Ok(()),
+        }
         while let Some(frame) = link.next_frame()? {
             match frame {
                 Frame::Control(message) => router.control(&message)?,
@@ -129,7 +194,6 @@ async fn route(link: &mut Link, router: &mut Router) -> Result<(), BridgeError> 
             }
         }
     }
-    Ok(())
 }
 
 /// The bridge's `init`: what it can do, and what system it is on.

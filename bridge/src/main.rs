@@ -2,15 +2,13 @@
 //!
 //! It speaks the protocol on standard input and output and takes no arguments.
 
-use std::io::Write as _;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match bridge::run_on_stdio() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _nobody_may_listen = writeln!(std::io::stderr(), "pilothouse-bridge: {error}");
-            ExitCode::FAILURE
-        }
+    if let Some(answered) = bridge::peer::superuser::askpass::started_as_askpass() {
+        return answered;
     }
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    bridge::program(&arguments)
 }

@@ -129,6 +129,11 @@ impl Process {
         self.child.id()
     }
 
+    /// The process id that it had at its start, which is also its process group's.
+    pub fn pid(&self) -> Option<Pid> {
+        self.pid
+    }
+
     /// The writing end of its standard input, when that is a pipe. Taken once.
     pub fn take_input(&mut self) -> Option<tokio::process::ChildStdin> {
         self.child.stdin.take()

@@ -12,11 +12,15 @@ use protocol::json::Fields;
 use protocol::limits::MAX_CHANNELS;
 use protocol::names::ChannelId;
 use protocol::problem::Problem;
+use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::Bridge;
 use crate::channel::Closed;
 use crate::channels;
+use crate::idle;
+use crate::peer::superuser::Method;
 use crate::peer::{Peer, PeerId, Upstream};
 use crate::port::{Inbox, Incoming, Port};
 
@@ -58,17 +62,12 @@ impl RouterError {
 /// Takes the frames of one link and gives them to whom they are for.
 #[derive(Debug)]
 pub struct Router {
-    /// What the server calls this machine, from its `init`; none before.
-    host: Option<String>,
-    table: Arc<Table>,
+    bridge: Arc<Bridge>,
 }
 
 /// The open channels of one link. A channel's own task, or its peer, takes it out before it says `close`.
-#[derive(Debug)]
-pub struct Table {
-    bridge: Arc<Bridge>,
-    routes: Mutex<HashMap<ChannelId, Route>>,
-}
+#[derive(Debug, Default)]
+pub struct Routes(Mutex<HashMap<ChannelId, Route>>);
 
 #[derive(Debug)]
 struct Route {
@@ -87,9 +86,14 @@ enum End {
 const DEFAULT_GROUP: &str = "default";
 
 impl Router {
-    /// A router without channels that waits for the server's `init`.
+    /// A router of `bridge` that waits for the server's `init`.
     pub fn new(bridge: Arc<Bridge>) -> Self {
-        Self { host: None, table: Arc::new(Table { bridge, routes: Mutex::default() }) }
+        Self { bridge }
+    }
+
+    /// What its channels share.
+    pub fn bridge(&self) -> &Arc<Bridge> {
+        &self.bridge
     }
 
     /// Takes a control message.
@@ -102,16 +106,15 @@ impl Router {
         if let Control::Init(init) = control {
             return self.init(init);
         }
-        if self.host.is_none() {
+        if self.bridge.host.get().is_none() {
             return Err(RouterError::NoInit);
         }
         match control {
             Control::Open(open) => self.open(&open, message)?,
-            Control::Close { channel, .. } => self.table.close(&channel, message),
+            Control::Close { channel, .. } => self.bridge.close(&channel, message),
             Control::Kill { group, host } => self.kill(group.as_deref(), host.as_deref()),
             Control::Ping { channel: None, fields } => {
-                self.table
-                    .bridge
+                self.bridge
                     .outbox
                     .control(&Control::Pong { channel: None, fields });
             }
@@ -124,7 +127,7 @@ impl Router {
             | Control::Pong { channel: Some(_), .. }
             | Control::Logout { channel: Some(_), .. }
             | Control::Other { channel: Some(_), .. } => {
-                self.table.deliver_control(control, message);
+                self.bridge.deliver_control(control, message);
             }
             Control::Init(_)
             | Control::Ready { .. }
@@ -143,16 +146,16 @@ impl Router {
     ///
     /// [`RouterError::NoInit`], the server's fault.
     pub fn data(&mut self, channel: &ChannelId, payload: Bytes) -> Result<(), RouterError> {
-        if self.host.is_none() {
+        if self.bridge.host.get().is_none() {
             return Err(RouterError::NoInit);
         }
-        self.table.deliver_data(channel, payload);
+        self.bridge.deliver_data(channel, payload);
         Ok(())
     }
 
     /// Ends all channels: the link is gone.
     pub fn close_all(&mut self) {
-        for (_, route) in self.table.lock().drain() {
+        for (_, route) in self.bridge.routes.lock().drain() {
             route.end.abort();
         }
     }
@@ -161,28 +164,36 @@ impl Router {
         if init.version != VERSION {
             return Err(RouterError::Version(init.version));
         }
-        self.host = Some(init.host.unwrap_or_else(|| "localhost".to_owned()));
-        if init.fields.contains_key("superuser") {
-            self.table
-                .bridge
-                .outbox
-                .control(&Control::SuperuserInitDone);
+        // It may come again; the name stays what it was.
+        let _named = self
+            .bridge
+            .host
+            .set(init.host.unwrap_or_else(|| "localhost".to_owned()));
+        if let Some(seconds) = init.fields.get(idle::INIT_MEMBER).and_then(Value::as_u64) {
+            self.bridge.idle.set_limit(seconds);
+        }
+        if let Some(wanted) = init.fields.get("superuser") {
+            let wanted = wanted
+                .get("id")
+                .and_then(Value::as_str)
+                .and_then(Method::named);
+            tokio::spawn(superuser_at_login(Arc::clone(&self.bridge), wanted));
         }
         Ok(())
     }
 
     fn open(&mut self, open: &Open, message: &[u8]) -> Result<(), RouterError> {
-        if self.table.lock().contains_key(&open.channel) {
+        if self.bridge.routes.lock().contains_key(&open.channel) {
             return Err(RouterError::ChannelInUse(open.channel.clone()));
         }
         if let Err(refused) = self.start(open, message) {
-            self.table.bridge.say_closed(&open.channel, refused);
+            self.bridge.say_closed(&open.channel, refused);
         }
         Ok(())
     }
 
     fn start(&mut self, open: &Open, message: &[u8]) -> Result<(), Closed> {
-        if self.table.lock().len() >= MAX_CHANNELS {
+        if self.bridge.routes.lock().len() >= MAX_CHANNELS {
             let message = format!("more than {MAX_CHANNELS} channels in one session");
             return Err(Closed::new(Problem::TooLarge, message));
         }
@@ -190,8 +201,8 @@ impl Router {
             return Err(Closed::new(Problem::NoHost, format!("no connection to {host}")));
         }
         match self.privileged_peer(open)? {
-            Some(peer) => self.table.start_at(peer, open, message),
-            None => self.table.start_here(open),
+            Some(peer) => self.bridge.start_at(peer, open, message),
+            None => self.bridge.start_here(open),
         }
     }
 
@@ -199,12 +210,12 @@ impl Router {
     fn other_host<'a>(&self, open: &'a Open) -> Option<&'a str> {
         open.host
             .as_deref()
-            .filter(|&host| Some(host) != self.host.as_deref())
+            .filter(|&host| Some(host) != self.bridge.host())
     }
 
     /// The privileged bridge, when `open` asks for it and this is not one itself.
     fn privileged_peer(&self, open: &Open) -> Result<Option<Peer>, Closed> {
-        let bridge = &self.table.bridge;
+        let bridge = &self.bridge;
         if open.superuser == Superuser::No || bridge.is_root() {
             return Ok(None);
         }
@@ -217,41 +228,49 @@ impl Router {
     }
 
     fn kill(&mut self, group: Option<&str>, host: Option<&str>) {
-        if host.is_some() && host != self.host.as_deref() {
+        if host.is_some() && host != self.bridge.host() {
             return;
         }
         for channel in self
-            .table
+            .bridge
             .channels_where(|route| group.is_none_or(|group| route.group == group))
         {
-            self.table
+            self.bridge
                 .refuse(&channel, Closed::new(Problem::Terminated, ""));
         }
     }
 }
 
-impl Table {
+/// Turns superuser access on if the login asks for it and no question is left open: there is no page yet to answer it.
+async fn superuser_at_login(bridge: Arc<Bridge>, wanted: Option<Method>) {
+    if let Some(method) = wanted {
+        let (ask, _nobody_answers) = mpsc::channel(1);
+        let _it_can_be_turned_on_later = bridge.turn_superuser_on(method, ask).await;
+    }
+    bridge.outbox.control(&Control::SuperuserInitDone);
+}
+
+impl Bridge {
     fn start_here(self: &Arc<Self>, open: &Open) -> Result<(), Closed> {
         let kind = open.payload.as_deref().unwrap_or_default();
-        let (port, inbox) = Port::new(open, Arc::clone(&self.bridge));
+        let (port, inbox) = Port::new(open, Arc::clone(self));
         let serving = channels::start(kind, open.options.clone(), port).ok_or_else(|| {
             Closed::new(Problem::NotSupported, format!("no channel of kind {kind:?}"))
         })?;
         let channel = open.channel.clone();
-        let table = Arc::clone(self);
-        // The table is held until the route stands in it, so that the task cannot take out what is not there yet.
-        let mut routes = self.lock();
+        let bridge = Arc::clone(self);
+        // The routes are held until the route stands in it, so that the task cannot take out what is not there yet.
+        let mut routes = self.routes.lock();
         let task = tokio::spawn(async move {
             let ended = serving.await;
-            table.lock().remove(&channel);
+            bridge.routes.lock().remove(&channel);
             match ended {
                 Ok(fields) => {
-                    table
-                        .bridge
+                    bridge
                         .outbox
                         .control(&Control::Close { channel, problem: None, fields });
                 }
-                Err(closed) => table.bridge.say_closed(&channel, closed),
+                Err(closed) => bridge.say_closed(&channel, closed),
             }
         });
         let end = End::Here { inbox, task: task.abort_handle() };
@@ -262,12 +281,12 @@ impl Table {
     fn start_at(&self, peer: Peer, open: &Open, message: &[u8]) -> Result<(), Closed> {
         peer.control(message)?;
         let route = Route { group: group(open), end: End::Peer(peer) };
-        self.lock().insert(open.channel.clone(), route);
+        self.routes.lock().insert(open.channel.clone(), route);
         Ok(())
     }
 
     fn deliver_data(&self, channel: &ChannelId, payload: Bytes) {
-        let delivered = match self.lock().get(channel).map(|route| &route.end) {
+        let delivered = match self.routes.lock().get(channel).map(|route| &route.end) {
             Some(End::Here { inbox, .. }) => inbox.deliver(Incoming::Data(payload)),
             Some(End::Peer(peer)) => peer.data(channel, &payload),
             None => Ok(()),
@@ -279,7 +298,7 @@ impl Table {
 
     fn deliver_control(&self, control: Control, message: &[u8]) {
         let Some(channel) = control.channel().cloned() else { return };
-        let delivered = match self.lock().get(&channel).map(|route| &route.end) {
+        let delivered = match self.routes.lock().get(&channel).map(|route| &route.end) {
             Some(End::Here { inbox, .. }) => inbox.control(control),
             Some(End::Peer(peer)) => peer.control(message),
             None => Ok(()),
@@ -291,7 +310,7 @@ impl Table {
 
     /// Ends a channel because the page wants it.
     fn close(&self, channel: &ChannelId, message: &[u8]) {
-        if let Some(route) = self.lock().remove(channel) {
+        if let Some(route) = self.routes.lock().remove(channel) {
             if let End::Peer(peer) = &route.end {
                 let _a_peer_that_is_gone_closed_it = peer.control(message);
             }
@@ -307,30 +326,27 @@ impl Table {
             fields: Fields::new(),
         };
         self.close(channel, &close.to_bytes());
-        self.bridge.say_closed(channel, closed);
+        self.say_closed(channel, closed);
     }
 
     fn channels_where(&self, wanted: impl Fn(&Route) -> bool) -> Vec<ChannelId> {
-        let routes = self.lock();
+        let routes = self.routes.lock();
         let wanted = routes.iter().filter(|(_, route)| wanted(route));
         wanted.map(|(channel, _)| channel.clone()).collect()
     }
 
     fn belongs_to(&self, peer: PeerId, channel: &ChannelId) -> bool {
-        self.lock()
+        self.routes
+            .lock()
             .get(channel)
             .is_some_and(|route| route.end.is_peer(peer))
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelId, Route>> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Upstream for Table {
+impl Upstream for Bridge {
     fn data(&self, peer: PeerId, channel: &ChannelId, payload: &[u8]) {
         if self.belongs_to(peer, channel) {
-            self.bridge.outbox.data(channel, payload);
+            self.outbox.data(channel, payload);
         }
     }
 
@@ -339,20 +355,26 @@ impl Upstream for Table {
             return;
         }
         if let Control::Close { .. } = control {
-            self.lock().remove(channel);
+            self.routes.lock().remove(channel);
         }
-        self.bridge.outbox.control_bytes(message);
+        self.outbox.control_bytes(message);
     }
 
     async fn room(&self) {
-        self.bridge.outbox.room().await;
+        self.outbox.room().await;
     }
 
     fn gone(&self, peer: PeerId, why: Closed) {
         for channel in self.channels_where(|route| route.end.is_peer(peer)) {
-            self.lock().remove(&channel);
-            self.bridge.say_closed(&channel, why.clone());
+            self.routes.lock().remove(&channel);
+            self.say_closed(&channel, why.clone());
         }
+    }
+}
+
+impl Routes {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelId, Route>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,12 +1,15 @@
 //! The `metrics1` channel on this machine.
 
+use bridge::inherited::Inherited;
 use bridge::link::Link;
 use serde_json::{Value, json};
 use support::page::Page;
 
 async fn page() -> Page {
     let (mut page, theirs) = Page::pair();
-    tokio::spawn(async move { bridge::run(Link::from_socket(theirs).expect("a socket")).await });
+    tokio::spawn(async move {
+        bridge::run(Link::from_socket(theirs).expect("a socket"), Inherited::default()).await
+    });
     page.greet().await;
     page
 }

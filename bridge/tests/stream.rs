@@ -1,12 +1,15 @@
 //! The `stream` channel, and what all channels have in common, with real programs and sockets.
 
+use bridge::inherited::Inherited;
 use bridge::link::Link;
 use serde_json::json;
 use support::page::Page;
 
 async fn page() -> Page {
     let (mut page, theirs) = Page::pair();
-    tokio::spawn(async move { bridge::run(Link::from_socket(theirs).expect("a socket")).await });
+    tokio::spawn(async move {
+        bridge::run(Link::from_socket(theirs).expect("a socket"), Inherited::default()).await
+    });
     page.greet().await;
     page
 }

@@ -1,28 +1,17 @@
-//! `pilothouse bridge`: the bridge of the calling user.
+//! `pilothouse bridge`: the bridge of the calling user, and what it needs to be asked for a password.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::ArgMatches;
-
-/// Runs the bridge when that is the whole command line.
+/// Runs the bridge when the command line is one of its own: they are spared the making of all others.
 pub(crate) fn started_as_bridge() -> Option<ExitCode> {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    (arguments == ["bridge"]).then(run)
-}
-
-/// Runs the bridge.
-pub(crate) fn main(_matches: &ArgMatches) -> ExitCode {
-    run()
-}
-
-fn run() -> ExitCode {
-    match ::bridge::run_on_stdio() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _nobody_may_listen = writeln!(std::io::stderr(), "pilothouse bridge: {error}");
-            ExitCode::FAILURE
-        }
+    if let Some(answered) = bridge::peer::superuser::askpass::started_as_askpass() {
+        return Some(answered);
     }
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let (subcommand, arguments) = arguments.split_first()?;
+    let help = arguments
+        .iter()
+        .any(|argument| argument == "--help" || argument == "-h");
+    (subcommand == "bridge" && !help).then(|| bridge::program(arguments))
 }

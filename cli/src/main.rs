@@ -22,7 +22,6 @@ const EX_USAGE: u8 = 64;
 const EX_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
-    // Started once for each session: it has no options of its own and is spared the command line.
     if let Some(exit) = bridge::started_as_bridge() {
         return exit;
     }
@@ -47,7 +46,6 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("run", matches)) => run::main(matches),
         Some(("serve", matches)) => serve::main(matches),
         Some(("session", matches)) => session::main(matches),
-        Some(("bridge", matches)) => Ok(bridge::main(matches)),
         Some(("completions", matches)) => completions::main(matches),
         Some(("man", matches)) => man::main(matches),
         Some(_) | None => Ok(ExitCode::from(EX_USAGE)),

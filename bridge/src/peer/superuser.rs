@@ -1,35 +1,271 @@
-//! The privileged bridge: whether there is one, and how it is reached.
+//! Superuser access: whether there is a privileged bridge, and how it is started and ended.
 //!
-//! State of superuser access in one session. The router asks it for each channel with `superuser`; the internal object
-//! `/superuser` turns it on and off.
+//! The router asks for the peer of each channel with `superuser`; the internal object `/superuser` shows the state and
+//! turns it on and off. A method ([`Method`]) is a program that makes this very bridge run as root, after asking the
+//! user whatever it wants ([`Question`]). The first question may be answered by the password of the login, if its user
+//! wished so; no answer is kept.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub mod askpass;
+mod launch;
 
-use crate::peer::Peer;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// Superuser access of this session.
-#[derive(Debug, Default)]
-pub struct Superuser(Mutex<Access>);
+use protocol::control::Init;
+use protocol::names::ChannelId;
+use protocol::problem::Problem;
+use protocol::secret::Secret;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::Bridge;
+use crate::channel::Closed;
+use crate::peer::{Peer, PeerId, Upstream};
+
+/// How long a person may take for all questions of one start.
+const QUESTIONS_TIME: Duration = Duration::from_mins(5);
+
+/// A way to become root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `sudo(8)`, which asks through an askpass program.
+    Sudo,
+    /// `pkexec(1)`, which asks through the session's polkit agent.
+    Pkexec,
+}
+
+/// What a method asks, for the user to answer.
+#[derive(Debug)]
+pub struct Question {
+    /// Its text, as the method put it.
+    pub prompt: String,
+    /// What went wrong since the question before; may be empty.
+    pub error: String,
+    /// Where the answer goes; dropping it gives up.
+    pub answer: oneshot::Sender<Secret>,
+}
+
+/// Superuser access of one session.
+#[derive(Debug)]
+pub struct Superuser {
+    access: Mutex<Access>,
+    /// The password of the login: used for one question.
+    password: Mutex<Option<Secret>>,
+    /// Changes with every change of the state.
+    current: watch::Sender<Current>,
+}
 
 #[derive(Debug, Default)]
 enum Access {
-    /// No channel may open on a privileged bridge.
     #[default]
     Off,
-    /// Channels may open on `peer`, which was started by the method `name`.
-    On { name: String, peer: Peer },
+    Starting,
+    On(Peer),
 }
 
-impl Superuser {
-    /// The privileged bridge, when access is on.
-    pub fn peer(&self) -> Option<Peer> {
-        match &*self.lock() {
-            Access::Off => None,
-            Access::On { peer, .. } => Some(peer.clone()),
+/// The state, as a page is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Current {
+    /// No privileged bridge runs.
+    Off,
+    /// One is being started.
+    Starting,
+    /// One runs, started by this method.
+    On(Method),
+    /// None is needed: this bridge is root's.
+    Root,
+}
+
+impl Method {
+    /// All methods, the one that is tried first at the front.
+    pub const ALL: [Self; 2] = [Self::Sudo, Self::Pkexec];
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sudo => "sudo",
+            Self::Pkexec => "pkexec",
         }
     }
 
+    /// The method of this name, when this machine has it; `any` is the first that it has.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::available().find(|method| name == "any" || method.name() == name)
+    }
+
+    /// The methods whose programs this machine has.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL
+            .into_iter()
+            .filter(|method| launch::program_of(*method).is_some())
+    }
+}
+
+impl Current {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "none",
+            Self::Starting => "init",
+            Self::On(method) => method.name(),
+            Self::Root => "root",
+        }
+    }
+}
+
+impl Superuser {
+    /// Access is off; `password` may answer one question.
+    pub fn new(password: Option<Secret>) -> Self {
+        let root = rustix::process::geteuid().is_root();
+        Self {
+            access: Mutex::default(),
+            password: Mutex::new(password),
+            current: watch::Sender::new(if root { Current::Root } else { Current::Off }),
+        }
+    }
+
+    /// The privileged bridge, when access is on.
+    pub fn peer(&self) -> Option<Peer> {
+        match &*self.lock() {
+            Access::Off | Access::Starting => None,
+            Access::On(peer) => Some(peer.clone()),
+        }
+    }
+
+    /// The state, and all its changes.
+    pub fn current(&self) -> watch::Receiver<Current> {
+        self.current.subscribe()
+    }
+
+    fn begin(&self) -> Result<(), Closed> {
+        let mut access = self.lock();
+        if !matches!(*access, Access::Off) || *self.current.borrow() == Current::Root {
+            let message = "superuser access is on already, or being turned on";
+            return Err(Closed::new(Problem::AccessDenied, message));
+        }
+        *access = Access::Starting;
+        self.current.send_replace(Current::Starting);
+        Ok(())
+    }
+
+    /// Takes the started bridge, unless it was turned off meanwhile.
+    fn finish(&self, method: Method, peer: Peer) -> Result<(), Closed> {
+        let mut access = self.lock();
+        if !matches!(*access, Access::Starting) {
+            return Err(turned_off());
+        }
+        *access = Access::On(peer);
+        self.current.send_replace(Current::On(method));
+        Ok(())
+    }
+
+    fn off(&self) -> Access {
+        let mut access = self.lock();
+        let was = std::mem::take(&mut *access);
+        if !matches!(was, Access::Off) {
+            self.current.send_replace(Current::Off);
+        }
+        was
+    }
+
     fn lock(&self) -> MutexGuard<'_, Access> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bridge {
+    /// Starts a privileged bridge and waits until it greets. Questions go to `ask`; when nobody receives them, they are
+    /// given up.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] says what the method said: a wrong password, no right, no such program.
+    pub async fn turn_superuser_on(
+        self: &Arc<Self>,
+        method: Method,
+        ask: mpsc::Sender<Question>,
+    ) -> Result<(), Closed> {
+        self.superuser.begin()?;
+        let started = match tokio::time::timeout(QUESTIONS_TIME, self.launch(method, ask)).await {
+            Ok(launched) => launched.and_then(|peer| self.superuser.finish(method, peer)),
+            Err(_) => Err(Closed::new(Problem::Timeout, "the questions were not answered in time")),
+        };
+        if started.is_err() {
+            self.superuser.off();
+        }
+        started
+    }
+
+    /// Ends the privileged bridge, and with it all its channels. Does nothing when access is off.
+    pub fn turn_superuser_off(&self) {
+        if let Access::On(peer) = self.superuser.off() {
+            self.gone(peer.id(), turned_off());
+        }
+    }
+
+    async fn launch(
+        self: &Arc<Self>,
+        method: Method,
+        ask: mpsc::Sender<Question>,
+    ) -> Result<Peer, Closed> {
+        let (greeted, mut greeting) = oneshot::channel::<Result<Init, Closed>>();
+        let password = self
+            .superuser
+            .password
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let launch = launch::Launch { method, ask, password };
+        let host = self.host().unwrap_or("localhost").to_owned();
+        let watched = Arc::new(Watched(Arc::clone(self)));
+        let peer = Peer::start(launch, host, watched, |outcome| {
+            let _turned_off_meanwhile = greeted.send(outcome);
+        });
+        let mut current = self.superuser.current();
+        tokio::select! {
+            outcome = &mut greeting => {
+                outcome.unwrap_or_else(|_| Err(turned_off()))?;
+                Ok(peer)
+            }
+            _ = current.wait_for(|current| *current != Current::Starting) => Err(turned_off()),
+        }
+    }
+}
+
+fn turned_off() -> Closed {
+    Closed::new(Problem::Terminated, "superuser access was turned off")
+}
+
+/// What the privileged bridge says goes to the page; its end turns access off.
+struct Watched(Arc<Bridge>);
+
+impl Upstream for Watched {
+    fn data(&self, peer: PeerId, channel: &ChannelId, payload: &[u8]) {
+        self.0.data(peer, channel, payload);
+    }
+
+    fn control(
+        &self,
+        peer: PeerId,
+        channel: &ChannelId,
+        control: &protocol::control::Control,
+        message: &[u8],
+    ) {
+        self.0.control(peer, channel, control, message);
+    }
+
+    async fn room(&self) {
+        self.0.room().await;
+    }
+
+    fn gone(&self, peer: PeerId, why: Closed) {
+        if self
+            .0
+            .superuser
+            .peer()
+            .is_some_and(|current| current.id() == peer)
+        {
+            self.0.superuser.off();
+        }
+        self.0.gone(peer, why);
     }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize as _;
 use super::program::{exit_fields, process_id, program};
 use super::{Options, Window, send_all, write_all};
 use crate::channel::Closed;
+use crate::idle::Terminal;
 use crate::port::Port;
 use crate::process::terminal_error;
 
@@ -42,7 +43,10 @@ pub(super) async fn run(options: Options, port: Port) -> Result<Fields, Closed> 
     let started = program.spawn_on_terminal(line);
     let mut process = started.map_err(|error| Closed::from_io(&name, &error))?;
     port.ready(process_id(&process));
-    let Port { mut receiver, mut sender, .. } = port;
+    let Port { mut receiver, mut sender, bridge } = port;
+    let terminal_here = bridge
+        .idle
+        .watch_terminal(Terminal { control, leader: process.pid() });
 
     let (mut output, input) = terminal.into_split();
     let ended = {
@@ -50,7 +54,7 @@ pub(super) async fn run(options: Options, port: Port) -> Result<Fields, Closed> 
         let feeding = write_all(input, &mut receiver, |changed| {
             if let Some(Ok(window)) = changed.get("window").map(Window::deserialize) {
                 let _the_terminal_may_be_gone =
-                    rustix::termios::tcsetwinsize(&control, size(window));
+                    rustix::termios::tcsetwinsize(&terminal_here.control, size(window));
             }
         });
         tokio::select! {
