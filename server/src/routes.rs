@@ -1,0 +1,1 @@
+//! The URL table, nothing else.
