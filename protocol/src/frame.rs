@@ -80,6 +80,13 @@ impl FrameDecoder {
         &mut self.received
     }
 
+    /// Gives back a buffer of more than `capacity` bytes when nothing is in it.
+    pub fn release_above(&mut self, capacity: usize) {
+        if self.received.is_empty() && self.received.capacity() > capacity {
+            self.received = BytesMut::new();
+        }
+    }
+
     /// Whether the stream may end here: no frame is half received.
     pub fn is_between_frames(&self) -> bool {
         self.received.is_empty()
