@@ -72,7 +72,7 @@ pub struct Config {
     pub connections: ConnectionLimits,
     /// Limits of logins (T16, T35).
     pub logins: LoginLimits,
-    /// Limits of WebSockets and channels (T3, T36, T37).
+    /// Limits of pages' sockets and channels (T3, T36, T37).
     pub relay: RelayLimits,
     /// Product name in titles and headings.
     pub title: String,
@@ -206,7 +206,7 @@ pub struct LoginLimits {
     pub form: usize,
 }
 
-/// Limits of WebSockets and channels (T3, T36, T37).
+/// Limits of pages' sockets and channels (T3, T36, T37).
 #[derive(Debug, Clone)]
 pub struct RelayLimits {
     /// Sockets without a session at once (T3).

@@ -95,7 +95,7 @@ impl Kind {
                 }
                 set(config, &word);
             }
-            Self::Path(set) => set(config, path(text(raw, self)?, self)?),
+            Self::Path(set) => set(config, path(&text(raw, self)?, self)?),
             Self::Text(most, set) => {
                 let words = text(raw, self)?;
                 if words.len() > *most || words.contains('\0') {
@@ -159,11 +159,11 @@ fn text(raw: Raw, kind: &Kind) -> Result<String, String> {
     }
 }
 
-fn path(text: String, kind: &Kind) -> Result<Option<PathBuf>, String> {
+fn path(text: &str, kind: &Kind) -> Result<Option<PathBuf>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let path = PathBuf::from(&text);
+    let path = PathBuf::from(text);
     if path.is_absolute() && !text.contains('\0') {
         Ok(Some(path))
     } else {

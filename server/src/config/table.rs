@@ -433,14 +433,14 @@ enum Source {
     Flag,
 }
 
-fn take<'a>(
+fn take(
     name: &str,
     raw: Raw,
     place: Place,
     source: Source,
     config: &mut Config,
     mistakes: &mut Vec<Mistake>,
-    placed: &mut Vec<(&'a Setting, Place)>,
+    placed: &mut Vec<(&Setting, Place)>,
 ) {
     let found = SETTINGS.iter().find(|setting| match source {
         Source::File => setting.name == name,
