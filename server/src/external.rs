@@ -7,6 +7,8 @@
 pub(crate) mod description;
 mod download;
 mod package;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 
 use std::future::poll_fn;
@@ -16,7 +18,7 @@ use std::task::{Context, Poll};
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use protocol::control::{Control, FlowControl, Open};
@@ -27,9 +29,7 @@ use protocol::problem::Problem;
 use crate::Server;
 use crate::admission::{Application, Connection, OwnOrigin};
 use crate::pages::ErrorPage;
-use crate::relay::link::{
-    OpenError, Opcode, Pings, Route, RouteKind, close_message, split_frame,
-};
+use crate::relay::link::{Opcode, OpenError, Pings, Route, RouteKind, close_message, split_frame};
 use crate::relay::mailbox::{Item, Mailbox, Over, Taken};
 use crate::relay::socket::own_channel;
 use crate::sessions::{Boottime, Session, TakerId};
@@ -45,7 +45,9 @@ pub(crate) async fn channel(
     request: Request,
 ) -> Response {
     let (mut parts, _no_body) = request.into_parts();
-    let session = server.sessions.find(&parts.headers, connection.transport, &application);
+    let session = server
+        .sessions
+        .find(&parts.headers, connection.transport, &application);
     let Some(session) = session else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
@@ -75,7 +77,7 @@ fn token(parts: &Parts) -> &str {
 
 /// Whether the browser says that a page of another site asks (T1).
 fn foreign_site(headers: &HeaderMap) -> bool {
-    let said = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+    let said = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     !matches!(said, None | Some(b"same-origin" | b"none"))
 }
 
@@ -147,7 +149,9 @@ impl Channel {
             pings: Pings::Answered,
             kind: RouteKind::External,
         };
-        let opened = session.link.open(Bytes::copy_from_slice(id.as_bytes()), route);
+        let opened = session
+            .link
+            .open(Bytes::copy_from_slice(id.as_bytes()), route);
         if let Err(OpenError::TooMany | OpenError::InUse) = opened {
             detach();
             return Err(ChannelError::TooMany);
@@ -252,11 +256,11 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         self.session.link.forget(self.id.as_bytes(), self.taker);
-        if self.life == Life::Open {
-            if let Some(message) = close_message(self.id.as_bytes(), Problem::Disconnected) {
-                encode_control(&message, &mut self.to_bridge);
-                self.session.link.send(&mut self.to_bridge);
-            }
+        if self.life == Life::Open
+            && let Some(message) = close_message(self.id.as_bytes(), Problem::Disconnected)
+        {
+            encode_control(&message, &mut self.to_bridge);
+            self.session.link.send(&mut self.to_bridge);
         }
         self.session.detach(self.taker, Boottime::now());
     }
@@ -267,10 +271,15 @@ fn status_of(problem: &Problem) -> StatusCode {
     match problem.code() {
         "not-found" => StatusCode::NOT_FOUND,
         "access-denied" => StatusCode::FORBIDDEN,
-        "no-host" | "unknown-host" | "unknown-hostkey" | "invalid-hostkey" | "no-cockpit"
-        | "authentication-failed" | "authentication-not-supported" | "terminated" | "timeout" => {
-            StatusCode::BAD_GATEWAY
-        }
+        "no-host"
+        | "unknown-host"
+        | "unknown-hostkey"
+        | "invalid-hostkey"
+        | "no-cockpit"
+        | "authentication-failed"
+        | "authentication-not-supported"
+        | "terminated"
+        | "timeout" => StatusCode::BAD_GATEWAY,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -10,6 +10,8 @@ mod conversation;
 mod form;
 mod helper;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
 use std::net::IpAddr;
@@ -31,22 +33,20 @@ use session::messages::{Refusal, ReusePassword};
 use zeroize::Zeroizing;
 
 use crate::Server;
-use crate::admission::{Application, Connection, OwnOrigin};
+use crate::admission::{Application, Connection, OwnOrigin, Source};
 use crate::config::{Config, LoginLimits};
 use crate::pages::{
     Echo, ErrorPage, LoginForm, LoginPage, NextPath, Notice, PamMessage, PamMessageKind, Reuse,
 };
 use crate::relay::handshake::{GreetError, SuperuserStart};
-use crate::sessions::{
-    Admitted, BeginError, Boottime, CookieValue, End, Session, clearing_header,
-};
+use crate::sessions::{Admitted, BeginError, Boottime, CookieValue, End, Session, clearing_header};
 use attempt::{Applicant, Prompt, Step};
 use authorization::{Authorization, AuthorizationError};
 use conversation::{ConversationId, Conversations, ParkError};
 use form::Form;
 use helper::{Helper, HelperError};
 use slots::{Busy, Slots};
-use throttle::{Account, Source, Throttle, Verdict};
+use throttle::{Account, Throttle, Verdict};
 
 /// Logins under way.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Logins {
         password: Secret,
         reuse_password: ReusePassword,
     ) -> Outcome {
-        let source = Source::from(applicant.source);
+        let source = Source::of(applicant.source);
         let account = Account::named(&applicant.user);
         let slot = match self.admit(server, &applicant, source, account).await {
             Ok(slot) => slot,
@@ -163,7 +163,7 @@ impl Logins {
                 {
                     Verdict::Go
                 }
-                other => other,
+                Verdict::Go | Verdict::GoAfter(_) | Verdict::Refuse(_) => verdict,
             }
         };
         match check() {
@@ -171,7 +171,11 @@ impl Logins {
             Verdict::GoAfter(wait) => tokio::time::sleep(wait).await,
             Verdict::Refuse(wait) => return Err(Failure::Limited(wait)),
         }
-        let slot = self.slots.take(source).await.map_err(|Busy| Failure::Busy)?;
+        let slot = self
+            .slots
+            .take(source)
+            .await
+            .map_err(|Busy| Failure::Busy)?;
         // Others of the same source may have failed while this one waited.
         match check() {
             Verdict::Go | Verdict::GoAfter(_) => Ok(slot),
@@ -216,7 +220,8 @@ impl Logins {
         helper: Helper,
     ) -> Outcome {
         let account = Account::named(&applicant.user);
-        self.throttle().succeeded(Source::from(applicant.source), account);
+        self.throttle()
+            .succeeded(Source::of(applicant.source), account);
         tokio::spawn(async move {
             let end = helper.ended().await;
             tracing::debug!(?end, "login helper ended");
@@ -252,7 +257,7 @@ impl Logins {
         );
         let failure = match reason {
             Refusal::AuthenticationFailed | Refusal::TooManyAttempts => {
-                let source = Source::from(applicant.source);
+                let source = Source::of(applicant.source);
                 let account = Account::named(&applicant.user);
                 self.throttle().failed(source, account, Boottime::now());
                 return Outcome::Failed(Failure::Rejected, Vec::new());
@@ -277,7 +282,7 @@ async fn to_the_end(
     let server = Arc::clone(server);
     tokio::spawn(async move {
         match sender.send(login.await) {
-            Err(Outcome::LoggedIn(session, _)) => session.end(End::Logout),
+            Err(Outcome::LoggedIn(session, _)) => session.end(&End::Logout),
             Err(Outcome::Ask(id, _)) => server.logins.conversations.forget(&id),
             Err(Outcome::Failed(..)) | Ok(()) => {}
         }
@@ -296,10 +301,12 @@ fn begin_failed(error: BeginError) -> Outcome {
     match error {
         BeginError::Greet(GreetError::Refused { problem, message }) => {
             let said = message.map(|text| PamMessage { kind: PamMessageKind::Error, text });
-            let failure = match problem {
-                Problem::AccessDenied => Failure::Denied,
-                Problem::UnsupportedShell => Failure::UnsupportedShell,
-                problem => Failure::NoBridge(problem),
+            let failure = if problem == Problem::AccessDenied {
+                Failure::Denied
+            } else if problem == Problem::UnsupportedShell {
+                Failure::UnsupportedShell
+            } else {
+                Failure::NoBridge(problem)
             };
             Outcome::Failed(failure, said.into_iter().collect())
         }
@@ -321,7 +328,10 @@ async fn begin(
 ) -> Outcome {
     let owned = Arc::clone(server);
     let login = async move {
-        owned.logins.begin(&owned, applicant, password, reuse_password).await
+        owned
+            .logins
+            .begin(&owned, applicant, password, reuse_password)
+            .await
     };
     to_the_end(server, login).await
 }
@@ -345,7 +355,10 @@ pub(crate) async fn get(
     request: Request,
 ) -> Response {
     let headers = request.headers();
-    if let Some(session) = server.sessions.find(headers, connection.transport, &application) {
+    if let Some(session) = server
+        .sessions
+        .find(headers, connection.transport, &application)
+    {
         return logged_in_json(&session);
     }
     let parsed = match headers.get(header::AUTHORIZATION) {
@@ -357,16 +370,13 @@ pub(crate) async fn get(
     let source = connection.peer.ip();
     let outcome = match parsed {
         Ok(Authorization::Basic { user, password }) => {
-            let applicant =
-                Applicant { user, source, application: application.clone(), superuser };
+            let applicant = Applicant { user, source, application: application.clone(), superuser };
             begin(&server, applicant, password, ReusePassword::Forget).await
         }
         Ok(Authorization::Conversation { id, answer }) => {
             answer_prompt(&server, id, source, answer).await
         }
-        Err(AuthorizationError::NotSupported) => {
-            Outcome::Failed(Failure::NotSupported, Vec::new())
-        }
+        Err(AuthorizationError::NotSupported) => Outcome::Failed(Failure::NotSupported, Vec::new()),
         Err(AuthorizationError::Malformed) => Outcome::Failed(Failure::Rejected, Vec::new()),
     };
     match outcome {
@@ -439,7 +449,9 @@ async fn submit(
     let next = NextPath::parse(&form.take_text("next").unwrap_or_default());
     let source = connection.peer.ip();
     if let Some(id) = form.take("conversation") {
-        let answer = form.take("answer").unwrap_or_else(|| Secret::new(Vec::new()));
+        let answer = form
+            .take("answer")
+            .unwrap_or_else(|| Secret::new(Vec::new()));
         let outcome = match ConversationId::parse(id.expose()) {
             Some(id) => answer_prompt(server, id, source, answer).await,
             None => Outcome::Failed(Failure::Expired, Vec::new()),
@@ -473,7 +485,9 @@ pub(crate) async fn logout(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let session = server.sessions.find(&parts.headers, connection.transport, &application);
+    let session = server
+        .sessions
+        .find(&parts.headers, connection.transport, &application);
     let by_header = parts.headers.get(CSRF_HEADER).is_some();
     let token = match parts.headers.get(CSRF_HEADER) {
         Some(token) => token.to_str().unwrap_or_default().to_owned(),
@@ -487,7 +501,7 @@ pub(crate) async fn logout(
             return server.pages.error_page(&ErrorPage::Forbidden);
         }
         tracing::info!(session = session.number(), user = session.user(), "logout");
-        session.end(End::Logout);
+        session.end(&End::Logout);
     }
     let mut response = if by_header {
         StatusCode::NO_CONTENT.into_response()
@@ -517,10 +531,7 @@ async fn read_form(body: Body, limit: usize) -> Result<Form, ErrorPage<'static>>
     Form::parse(&bytes).map_err(|_| ErrorPage::BadRequest)
 }
 
-async fn collect(
-    mut body: Body,
-    limit: usize,
-) -> Result<Zeroizing<Vec<u8>>, ErrorPage<'static>> {
+async fn collect(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, ErrorPage<'static>> {
     use http_body_util::BodyExt as _;
 
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
@@ -564,7 +575,9 @@ fn prompt_json(id: &ConversationId, prompt: &Prompt) -> Response {
     let mut response = json_response(StatusCode::UNAUTHORIZED, &body);
     let challenge = format!("X-Conversation {} {}", id.text(), STANDARD.encode(&prompt.text));
     if let Ok(challenge) = HeaderValue::try_from(challenge) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
     }
     add_reason(&mut response, Problem::AuthenticationFailed.code());
     response
@@ -573,7 +586,10 @@ fn prompt_json(id: &ConversationId, prompt: &Prompt) -> Response {
 fn failure_json(failure: &Failure, messages: &[PamMessage]) -> Response {
     let problem = failure.problem();
     let mut body = json!({ "problem": problem.code() });
-    let words: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
+    let words: Vec<_> = messages
+        .iter()
+        .map(|message| message.text.as_str())
+        .collect();
     if let (false, Some(members)) = (words.is_empty(), body.as_object_mut()) {
         members.insert("message".to_owned(), words.join("\n").into());
     }
@@ -585,7 +601,10 @@ fn failure_json(failure: &Failure, messages: &[PamMessage]) -> Response {
 
 fn texts(messages: &[PamMessage], kind: PamMessageKind) -> String {
     let of_kind = messages.iter().filter(|message| message.kind == kind);
-    of_kind.map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n")
+    of_kind
+        .map(|message| message.text.as_str())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
@@ -618,7 +637,9 @@ fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
 
 fn never_stored(response: &mut Response) {
     let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
 }
 
 impl Failure {
@@ -674,7 +695,9 @@ impl Failure {
             | Self::NoBridge(_)
             | Self::Unavailable => return,
         };
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
     }
 }
 

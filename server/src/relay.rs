@@ -10,6 +10,8 @@ pub(crate) mod link;
 pub(crate) mod mailbox;
 pub(crate) mod pace;
 pub(crate) mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +40,9 @@ pub(crate) async fn socket(
         Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]),
         Err(refusal) => return refusal,
     };
-    let session = server.sessions.find(&parts.headers, connection.transport, &application);
+    let session = server
+        .sessions
+        .find(&parts.headers, connection.transport, &application);
     let Some(session) = session else {
         let Some(place) = Place::take(server.config.relay.sockets_without_session) else {
             return server.pages.error_page(&ErrorPage::Busy(1));

@@ -21,9 +21,10 @@ use tokio::net::UnixStream;
 pub(crate) use cookie::{CookieValue, CsrfToken, clearing_header};
 pub(crate) use life::{Boottime, TimeUp};
 
+use crate::Server;
 use crate::admission::{Application, Transport};
 use crate::config::Config;
-use crate::relay::handshake::{GreetError, SuperuserStart, greet};
+use crate::relay::handshake::{GREETING_LIMIT, GreetError, SuperuserStart, greet};
 use crate::relay::link::{self, Link, Reader};
 use crate::relay::mailbox::{Mailbox, Over};
 use cookie::CookieDigest;
@@ -169,13 +170,8 @@ impl Sessions {
         Ok((session, cookie))
     }
 
-    /// Begins the one session of `serve --local-session`: everybody's, without login, cookie or time limit. `bridge` is
-    /// the server's end of the socket that the command has as its input and output.
-    ///
-    /// # Errors
-    ///
-    /// [`BeginError`]: the command does not speak the protocol.
-    pub(crate) async fn begin_local(&self, bridge: UnixStream) -> Result<(), BeginError> {
+    /// See [`Server::begin_local_session`].
+    async fn begin_local(&self, bridge: UnixStream) -> Result<(), BeginError> {
         let admitted = Admitted {
             user: "local".to_owned(),
             source: IpAddr::from(std::net::Ipv4Addr::LOCALHOST),
@@ -198,7 +194,7 @@ impl Sessions {
     ) -> Result<Arc<Session>, BeginError> {
         let Admitted { user, source, application, superuser, bridge } = admitted;
         let csrf = CsrfToken::random()?;
-        let decoder = greet(&bridge, superuser, self.idle).await?;
+        let decoder = greet(&bridge, superuser, self.idle, GREETING_LIMIT).await?;
         let session = Arc::new(Session {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             user,
@@ -242,7 +238,9 @@ impl Sessions {
     /// Whether somebody who is logged in as `user` came from `source`.
     pub(crate) fn is_known(&self, user: &str, source: IpAddr) -> bool {
         let sessions = self.registry.lock();
-        sessions.values().any(|session| session.user == user && session.source == source)
+        sessions
+            .values()
+            .any(|session| session.user == user && session.source == source)
     }
 
     /// Ends every session: the server stops. Sockets are told at once; the caller decides how long to wait for them.
@@ -250,14 +248,16 @@ impl Sessions {
     pub(crate) async fn end_all(&self) {
         let sessions: Vec<_> = self.registry.lock().values().cloned().collect();
         for session in sessions {
-            session.end(End::ServerStops);
+            session.end(&End::ServerStops);
         }
     }
 }
 
 impl Registry {
     fn lock(&self) -> MutexGuard<'_, HashMap<CookieDigest, Arc<Session>>> {
-        self.by_cookie.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_cookie
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -306,12 +306,12 @@ impl Session {
     pub(crate) fn check_life(&self, now: Boottime) {
         let time_up = self.takers().life.time_up(now);
         if let Some(time_up) = time_up {
-            self.end(End::TimeUp(time_up));
+            self.end(&End::TimeUp(time_up));
         }
     }
 
     /// Ends the session: the cookie first, then the bridge, then everything that used it. Only the first end counts.
-    pub(crate) fn end(&self, end: End) {
+    pub(crate) fn end(&self, end: &End) {
         if let Some(registry) = self.registry.upgrade() {
             registry.lock().remove(&self.cookie);
         }
@@ -323,7 +323,7 @@ impl Session {
             takers.ended = Some(end.clone());
             std::mem::take(&mut takers.mailboxes)
         };
-        if let End::Violation(words) = &end {
+        if let End::Violation(words) = end {
             tracing::warn!(session = self.number, error = words, "the bridge broke the protocol");
         }
         tracing::info!(
@@ -345,6 +345,26 @@ impl Session {
 
     fn takers(&self) -> MutexGuard<'_, Takers> {
         self.takers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Server {
+    /// Begins the one session of `serve --local-session`: everybody's, without login, cookie or time limit. `bridge` is
+    /// the server's end of the socket that the command has as its input and output; call it within the runtime.
+    ///
+    /// # Errors
+    ///
+    /// The command does not speak the protocol.
+    pub async fn begin_local_session(
+        &self,
+        bridge: std::os::unix::net::UnixStream,
+    ) -> std::io::Result<()> {
+        bridge.set_nonblocking(true)?;
+        let bridge = UnixStream::from_std(bridge)?;
+        self.sessions
+            .begin_local(bridge)
+            .await
+            .map_err(std::io::Error::other)
     }
 }
 

@@ -67,7 +67,10 @@ impl Description {
             return Err(DescriptionError::TooLong);
         }
         // `encodeURIComponent` may have gone over it: of base64 it changes `+`, `/` and `=`.
-        let query = query.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=");
+        let query = query
+            .replace("%2B", "+")
+            .replace("%2F", "/")
+            .replace("%3D", "=");
         let bytes = BASE64.decode(query).map_err(|_| DescriptionError::Base64)?;
         Self::from_fields(json::parse_object(&bytes)?)
     }
@@ -96,10 +99,10 @@ impl Description {
         fields.insert("command".to_owned(), "open".into());
         fields.insert("channel".to_owned(), "0:0".into());
         let message = Value::Object(fields).to_string();
-        match Control::parse(message.as_bytes())? {
-            Control::Open(open) => Ok(Self { open, opcode, headers, protocols }),
-            _other => Err(DescriptionError::Forbidden("command")),
-        }
+        let Control::Open(open) = Control::parse(message.as_bytes())? else {
+            return Err(DescriptionError::Forbidden("command"));
+        };
+        Ok(Self { open, opcode, headers, protocols })
     }
 }
 
@@ -116,9 +119,9 @@ fn external_members(external: Fields) -> Result<Members, DescriptionError> {
             ("protocols", Value::Array(names)) => {
                 protocols = names
                     .into_iter()
-                    .map(|name| match name {
-                        Value::String(name) => Ok(name),
-                        other => Err(DescriptionError::External(other.to_string())),
+                    .map(|name| match name.as_str() {
+                        Some(name) => Ok(name.to_owned()),
+                        None => Err(DescriptionError::External(name.to_string())),
                     })
                     .collect::<Result<_, _>>()?;
                 continue;

@@ -50,7 +50,9 @@ pub(crate) async fn serve(
         .entry(header::CONTENT_TYPE)
         .or_insert(HeaderValue::from_static("application/octet-stream"));
     let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
     response
 }
 
@@ -115,7 +117,9 @@ impl ChannelBody {
 
     fn piece(&mut self, data: Bytes) -> Result<Frame<Bytes>, BodyError> {
         if let Some(rest) = &mut self.rest {
-            *rest = rest.checked_sub(data.len() as u64).ok_or(BodyError::TooLong)?;
+            *rest = rest
+                .checked_sub(data.len() as u64)
+                .ok_or(BodyError::TooLong)?;
         }
         Ok(Frame::data(data))
     }
@@ -169,6 +173,7 @@ impl hyper::body::Body for ChannelBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.rest.map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.rest
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -108,7 +108,7 @@ async fn close(mut browser: WebSocket, problem: Option<Problem>) {
 }
 
 /// How long a browser may take nothing (T36).
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);
 
 /// How long a browser may take to answer our close frame.
 const GOODBYE: Duration = Duration::from_millis(800);

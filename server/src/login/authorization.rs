@@ -128,7 +128,9 @@ mod tests {
 
     #[test]
     fn known_hosts_behind_a_zero_byte_are_not_part_of_the_password() {
-        let Ok(Authorization::Basic { password, .. }) = basic(b"ada:foo\0host key") else { panic!() };
+        let Ok(Authorization::Basic { password, .. }) = basic(b"ada:foo\0host key") else {
+            panic!()
+        };
         assert_eq!(password.expose(), b"foo");
     }
 
@@ -143,7 +145,15 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_its_scheme_is_malformed() {
-        for header in ["Basic", "Basic !!!!", "Basic YQ==", "Basic OmI=", "Basic YTpi YTpi", "X-Conversation", "X-Conversation x eA=="] {
+        for header in [
+            "Basic",
+            "Basic !!!!",
+            "Basic YQ==",
+            "Basic OmI=",
+            "Basic YTpi YTpi",
+            "X-Conversation",
+            "X-Conversation x eA==",
+        ] {
             let refused = Authorization::parse(header.as_bytes()).unwrap_err();
             assert_eq!(refused, AuthorizationError::Malformed, "{header}");
         }

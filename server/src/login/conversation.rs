@@ -94,11 +94,7 @@ impl Conversations {
     }
 
     /// Takes a waiting login out to answer it; `None` when there is none, or it began at another address.
-    pub(crate) fn resume(
-        &self,
-        id: &ConversationId,
-        source: std::net::IpAddr,
-    ) -> Option<Attempt> {
+    pub(crate) fn resume(&self, id: &ConversationId, source: std::net::IpAddr) -> Option<Attempt> {
         let mut waiting = self.lock();
         if waiting.get(id)?.source() != source {
             return None;
@@ -110,6 +106,12 @@ impl Conversations {
     pub(crate) fn forget(&self, id: &ConversationId) {
         let forgotten = self.lock().remove(id);
         drop(forgotten);
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, Attempt>> {

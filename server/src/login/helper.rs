@@ -10,9 +10,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use session::messages::{MessageError, Reply, Request};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -166,7 +164,8 @@ impl Helper {
             return Err(HelperError::NoSocket);
         }
         self.descriptor = descriptors.into_iter().next().or(self.descriptor.take());
-        self.received.extend_from_slice(bytes.get(..read).unwrap_or_default());
+        self.received
+            .extend_from_slice(bytes.get(..read).unwrap_or_default());
         Ok(read)
     }
 }

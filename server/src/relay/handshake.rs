@@ -27,8 +27,8 @@ pub(crate) enum SuperuserStart {
 /// Why a bridge that was started cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GreetError {
-    /// It said nothing for [`GREETING_LIMIT`].
-    #[error("the bridge did not say anything for {} s", GREETING_LIMIT.as_secs())]
+    /// It said no `init` in time.
+    #[error("the bridge took too long to say anything")]
     Timeout,
     /// It ended before its `init`.
     #[error("the bridge ended before it said anything")]
@@ -49,7 +49,7 @@ pub(crate) enum GreetError {
     },
 }
 
-/// Exchanges `init` over `stream`. The decoder may hold what the bridge said right after.
+/// Exchanges `init` over `stream` within `limit`. The decoder may hold what the bridge said right after.
 ///
 /// # Errors
 ///
@@ -58,6 +58,7 @@ pub(crate) async fn greet(
     stream: &UnixStream,
     superuser: SuperuserStart,
     idle: Option<Duration>,
+    limit: Duration,
 ) -> Result<FrameDecoder, GreetError> {
     let exchange = async {
         let mut decoder = FrameDecoder::default();
@@ -67,7 +68,9 @@ pub(crate) async fn greet(
         write_all(stream, &mut frame).await?;
         Ok(decoder)
     };
-    timeout(GREETING_LIMIT, exchange).await.unwrap_or(Err(GreetError::Timeout))
+    timeout(limit, exchange)
+        .await
+        .unwrap_or(Err(GreetError::Timeout))
 }
 
 async fn first_init(stream: &UnixStream, decoder: &mut FrameDecoder) -> Result<Init, GreetError> {
@@ -75,10 +78,11 @@ async fn first_init(stream: &UnixStream, decoder: &mut FrameDecoder) -> Result<I
     loop {
         match decoder.next_frame().map_err(|error| violation(&error))? {
             Some(Frame::Control(message)) => {
-                return match Control::parse(&message).map_err(|error| violation(&error))? {
-                    Control::Init(init) => accepted(init),
-                    _other => Err(violation(&"no init")),
+                let message = Control::parse(&message).map_err(|error| violation(&error))?;
+                let Control::Init(init) = message else {
+                    return Err(violation(&"no init"));
                 };
+                return accepted(init);
             }
             Some(Frame::Data(..)) => return Err(violation(&"data before init")),
             None => {}
@@ -143,7 +147,7 @@ async fn write_all(stream: &UnixStream, bytes: &mut BytesMut) -> io::Result<()> 
 }
 
 /// How long a bridge may take until its `init` (T27).
-const GREETING_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const GREETING_LIMIT: Duration = Duration::from_secs(20);
 
 /// Bytes read with one call.
 const READ_ROOM: usize = 16 << 10;
@@ -158,7 +162,8 @@ mod tests {
         let (ours, mut bridge) = UnixStream::pair().unwrap();
         bridge.write_all(words).await.unwrap();
         bridge.shutdown().await.unwrap();
-        let result = greet(&ours, SuperuserStart::Any, Some(Duration::from_secs(900))).await;
+        let idle = Some(Duration::from_mins(15));
+        let result = greet(&ours, SuperuserStart::Any, idle, GREETING_LIMIT).await;
         drop(ours);
         let mut answer = String::new();
         let _ended = bridge.read_to_string(&mut answer).await;
@@ -200,15 +205,13 @@ mod tests {
         assert!(matches!(refused(b"12\n".to_vec()).await, GreetError::Gone));
         assert!(matches!(refused(b"hello".to_vec()).await, GreetError::Violation(_)));
         assert!(matches!(refused(b"5\na\nfoo".to_vec()).await, GreetError::Violation(_)));
-        assert!(matches!(
-            refused(frame(r#"{"command":"ping"}"#)).await,
-            GreetError::Violation(_)
-        ));
+        assert!(matches!(refused(frame(r#"{"command":"ping"}"#)).await, GreetError::Violation(_)));
         assert!(matches!(
             refused(frame(r#"{"command":"init","version":2}"#)).await,
             GreetError::Refused { problem: Problem::NotSupported, .. }
         ));
-        let denied = frame(r#"{"command":"init","version":1,"problem":"access-denied","message":"no"}"#);
+        let denied =
+            frame(r#"{"command":"init","version":1,"problem":"access-denied","message":"no"}"#);
         let GreetError::Refused { problem: Problem::AccessDenied, message } = refused(denied).await
         else {
             panic!()
@@ -216,10 +219,13 @@ mod tests {
         assert_eq!(message.as_deref(), Some("no"));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_silent_bridge_is_given_up() {
         let (ours, _bridge) = UnixStream::pair().unwrap();
-        let refused = greet(&ours, SuperuserStart::No, None).await.unwrap_err();
+        let limit = Duration::from_millis(20);
+        let refused = greet(&ours, SuperuserStart::No, None, limit)
+            .await
+            .unwrap_err();
         assert!(matches!(refused, GreetError::Timeout));
     }
 }

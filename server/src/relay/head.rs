@@ -79,15 +79,16 @@ impl<'a> Head<'a> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::control::Control;
     use proptest::prelude::*;
+    use protocol::control::Control;
 
     use super::*;
 
     #[test]
     fn command_and_channel_are_found_among_other_members() {
-        let head = Head::parse(br#"{"sequence":7,"channel":"1:2","x":{"channel":[]},"command":"pong"}"#)
-            .unwrap();
+        let head =
+            Head::parse(br#"{"sequence":7,"channel":"1:2","x":{"channel":[]},"command":"pong"}"#)
+                .unwrap();
         assert_eq!(head, Head { command: "pong".into(), channel: Some("1:2".into()) });
 
         let head = Head::parse(br#"{"command":"pi\u006eg","channel":null}"#).unwrap();
@@ -109,7 +110,7 @@ mod tests {
         ] {
             assert!(Head::parse(text).is_err(), "{:?}", text.escape_ascii().to_string());
         }
-        assert!(Head::parse(&[&b"{\"a\":"[..], &[b'['; 100_000]].concat()).is_err());
+        assert!(Head::parse(&[&b"{\"a\":"[..], &vec![b'['; 100_000]].concat()).is_err());
     }
 
     proptest! {

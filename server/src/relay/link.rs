@@ -146,7 +146,11 @@ impl Link {
     /// Forgets a channel of `taker`; what the bridge still says about it is dropped.
     pub(crate) fn forget(&self, id: &[u8], taker: TakerId) {
         let mut routes = self.routes();
-        if routes.channels.get(id).is_some_and(|route| route.taker == taker) {
+        if routes
+            .channels
+            .get(id)
+            .is_some_and(|route| route.taker == taker)
+        {
             routes.remove(id);
         }
     }
@@ -190,7 +194,11 @@ impl Link {
         if outbox.pending.len() <= PENDING_HIGH || outbox.state == State::Closed {
             return Poll::Ready(());
         }
-        if !outbox.blocked.iter().any(|waker| waker.will_wake(cx.waker())) {
+        if !outbox
+            .blocked
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()))
+        {
             outbox.blocked.push(cx.waker().clone());
         }
         Poll::Pending
@@ -216,7 +224,11 @@ impl Link {
         if outbox.state == State::Closed {
             return Poll::Ready(());
         }
-        if !outbox.reader.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !outbox
+            .reader
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             outbox.reader = Some(cx.waker().clone());
         }
         while !outbox.pending.is_empty() {
@@ -401,7 +413,8 @@ impl Reader {
         if command == "close" {
             if let Some(route) = routes.remove(id) {
                 let id = Bytes::copy_from_slice(id);
-                self.woken.extend(route.mailbox.put(Item::Text(frame.clone())));
+                self.woken
+                    .extend(route.mailbox.put(Item::Text(frame.clone())));
                 self.woken.extend(route.mailbox.put(Item::Closed(id)));
             }
             return Ok(());
@@ -426,12 +439,13 @@ impl Reader {
                     encode_control(&no_password(cookie), &mut self.answers);
                 }
             }
-            "init" => match Control::parse(message)? {
-                Control::Init(init) if init.version != VERSION => {
+            "init" => {
+                if let Control::Init(init) = Control::parse(message)?
+                    && init.version != VERSION
+                {
                     return Err(Violation::Version(init.version));
                 }
-                _again => {}
-            },
+            }
             // `pong`, `superuser-init-done`, and what a newer bridge says.
             _ => {}
         }
@@ -448,7 +462,7 @@ impl Future for Reader {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let end = ready!(self.poll_end(cx));
-        self.session.end(end);
+        self.session.end(&end);
         Poll::Ready(())
     }
 }
@@ -456,16 +470,20 @@ impl Future for Reader {
 /// Channel id and payload of a whole frame; `None` without a newline where one must be.
 pub(crate) fn split_frame(frame: &[u8]) -> Option<(&[u8], &[u8])> {
     let longest = frame.len().min(MAX_CHANNEL_ID + 1);
-    let at = frame.get(..longest)?.iter().position(|&byte| byte == b'\n')?;
+    let at = frame
+        .get(..longest)?
+        .iter()
+        .position(|&byte| byte == b'\n')?;
     Some((frame.get(..at)?, frame.get(at + 1..)?))
 }
 
 /// The `pong` for a `ping`: the same message with the command swapped.
 pub(crate) fn pong_for(ping: &[u8]) -> Result<Bytes, protocol::control::ControlError> {
-    Ok(match Control::parse(ping)? {
-        Control::Ping { channel, fields } => Control::Pong { channel, fields }.to_bytes(),
-        other => other.to_bytes(),
-    })
+    let ping = Control::parse(ping)?;
+    let Control::Ping { channel, fields } = ping else {
+        return Ok(ping.to_bytes());
+    };
+    Ok(Control::Pong { channel, fields }.to_bytes())
 }
 
 /// The answer to any question about credentials: this server keeps none (T19).

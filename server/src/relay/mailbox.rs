@@ -101,9 +101,8 @@ impl Mailbox {
             inner.over = Some(Over::Overflow);
             inner.queue = Vec::new();
             return inner.stuck_taker.take().or_else(|| inner.taker.take());
-        } else {
-            inner.queue.push(item);
         }
+        inner.queue.push(item);
         inner.taker.take()
     }
 
@@ -122,13 +121,11 @@ impl Mailbox {
         let mut inner = self.lock();
         if inner.queue.is_empty() {
             inner.taken = 0;
-            return match &inner.over {
-                Some(over) => Poll::Ready(Taken::Over(over.clone())),
-                None => {
-                    inner.taker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            };
+            if let Some(over) = &inner.over {
+                return Poll::Ready(Taken::Over(over.clone()));
+            }
+            inner.taker = Some(cx.waker().clone());
+            return Poll::Pending;
         }
         inner.taken = std::mem::take(&mut inner.queued);
         std::mem::swap(&mut inner.queue, items);

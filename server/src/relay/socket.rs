@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite;
 
 use super::head::Head;
 use super::link::{
-    OpenError, Opcode, Pings, Route, RouteKind, close_message, pong_for, split_frame,
+    Opcode, OpenError, Pings, Route, RouteKind, close_message, pong_for, split_frame,
 };
 use super::mailbox::{Item, Mailbox, Over, Taken};
 use super::pace::Pace;
@@ -202,8 +202,8 @@ impl Socket {
             };
             any = Round::Moves;
             match message {
-                Message::Text(text) => self.on_message(text.into()).map_err(Outcome::Close)?,
-                Message::Binary(bytes) => self.on_message(bytes).map_err(Outcome::Close)?,
+                Message::Text(text) => self.on_message(&text.into()).map_err(Outcome::Close)?,
+                Message::Binary(bytes) => self.on_message(&bytes).map_err(Outcome::Close)?,
                 Message::Ping(_) => {
                     self.count_ping().map_err(Outcome::Close)?;
                     self.flush = Flush::Needed;
@@ -218,21 +218,21 @@ impl Socket {
         Ok(any)
     }
 
-    fn on_message(&mut self, frame: Bytes) -> Result<(), Closing> {
-        let Some((id, payload)) = split_frame(&frame) else {
+    fn on_message(&mut self, frame: &Bytes) -> Result<(), Closing> {
+        let Some((id, payload)) = split_frame(frame) else {
             return Err(Closing::violation("message without a channel id"));
         };
         if id.is_empty() {
             if payload.len() > MAX_CONTROL {
                 return Err(Closing::quiet(1009, Problem::TooLarge, "control message too long"));
             }
-            return self.on_control(&frame);
+            return self.on_control(frame);
         }
         if self.stage == Stage::Greeting {
             return Err(Closing::violation("data before init"));
         }
         if self.channels.contains(id) {
-            encode_unparsed(&frame, &mut self.to_bridge);
+            encode_unparsed(frame, &mut self.to_bridge);
         }
         Ok(())
     }
@@ -268,7 +268,7 @@ impl Socket {
                 self.to_browser.insert(0, Item::Text(control_frame(&pong)));
             }
             ("kill", None) => encode_unparsed(frame, &mut self.to_bridge),
-            ("logout", None) => self.session.end(End::Logout),
+            ("logout", None) => self.session.end(&End::Logout),
             // `pong`, `hint`, `authorize` (no password is kept here, T19), and what a newer page says.
             (_, None) => {}
         }
@@ -382,13 +382,13 @@ impl Socket {
                 return Poll::Ready(Err(Outcome::Gone));
             }
             let message = match self.to_browser.pop() {
-                Some(Item::Text(frame)) => match Utf8Bytes::try_from(frame.clone()) {
-                    Ok(text) => Message::Text(text),
-                    Err(_) => {
+                Some(Item::Text(frame)) => {
+                    let Ok(text) = Utf8Bytes::try_from(frame.clone()) else {
                         self.close_garbled(&frame);
                         continue;
-                    }
-                },
+                    };
+                    Message::Text(text)
+                }
                 Some(Item::Binary(frame)) => Message::Binary(frame),
                 Some(Item::Closed(id)) => {
                     self.channels.remove(&id);
@@ -476,7 +476,11 @@ fn opcode(open: &Open) -> Opcode {
 }
 
 fn read_failure(error: axum::Error) -> Outcome {
-    match error.into_inner().downcast::<tungstenite::Error>().map(|error| *error) {
+    match error
+        .into_inner()
+        .downcast::<tungstenite::Error>()
+        .map(|error| *error)
+    {
         Ok(tungstenite::Error::Capacity(_)) => {
             Outcome::Close(Closing::quiet(1009, Problem::TooLarge, "message too long"))
         }
@@ -542,7 +546,10 @@ fn our_init(session: &Session, id: TakerId) -> Bytes {
         version: VERSION,
         host: Some("localhost".to_owned()),
         problem: None,
-        fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        fields: fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
     });
     init.to_bytes()
 }

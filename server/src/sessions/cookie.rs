@@ -162,11 +162,17 @@ mod tests {
     #[test]
     fn the_cookie_over_tls_has_every_protection() {
         let cookie = CookieValue::random().unwrap();
-        let header = cookie.header(Transport::Tls, &Application::default()).unwrap();
+        let header = cookie
+            .header(Transport::Tls, &Application::default())
+            .unwrap();
         let text = header.to_str().unwrap();
 
         assert!(header.is_sensitive());
-        let (value, rest) = text.strip_prefix("__Host-pilothouse=").unwrap().split_once(';').unwrap();
+        let (value, rest) = text
+            .strip_prefix("__Host-pilothouse=")
+            .unwrap()
+            .split_once(';')
+            .unwrap();
         assert_eq!(value.len(), RANDOM_TEXT);
         assert_eq!(rest, " Path=/; Secure; HttpOnly; SameSite=Strict");
     }
@@ -175,7 +181,9 @@ mod tests {
     fn each_application_has_its_own_cookie() {
         let cookie = CookieValue::random().unwrap();
         let application = Application::parse("cockpit+kiosk").unwrap();
-        let sent = cookie.header(Transport::PlainLoopback, &application).unwrap();
+        let sent = cookie
+            .header(Transport::PlainLoopback, &application)
+            .unwrap();
         let sent = sent.to_str().unwrap();
         assert!(sent.starts_with("pilothouse+kiosk="), "{sent}");
         assert!(!sent.contains("Secure"));
@@ -183,9 +191,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let pair = sent.split(';').next().unwrap();
         headers.insert(header::COOKIE, format!("a=b; {pair}; c").parse().unwrap());
-        let offered = |application: &Application| {
-            offered(&headers, Transport::PlainLoopback, application)
-        };
+        let offered =
+            |application: &Application| offered(&headers, Transport::PlainLoopback, application);
         assert_eq!(offered(&application), [cookie.digest()]);
         assert_eq!(offered(&Application::default()), []);
     }
@@ -193,7 +200,7 @@ mod tests {
     #[test]
     fn a_token_is_only_itself() {
         let token = CsrfToken::random().unwrap();
-        assert!(token.is(&token.as_str().to_owned()));
+        assert!(token.is(token.as_str()));
         assert!(!token.is(""));
         assert!(!token.is(CsrfToken::random().unwrap().as_str()));
     }
