@@ -12,7 +12,9 @@ use crate::testing::{Answer, Bridge, Stage};
 
 async fn logged_in(stage: &mut Stage) -> (String, String, Bridge) {
     let (cookie, bridge) = stage.log_in().await;
-    let answer = stage.request("GET /cockpit/login", &[&format!("Cookie: {cookie}")], "").await;
+    let answer = stage
+        .request("GET /cockpit/login", &[&format!("Cookie: {cookie}")], "")
+        .await;
     let csrf = answer.json()["csrf-token"].as_str().unwrap().to_owned();
     (cookie, csrf, bridge)
 }
@@ -55,11 +57,17 @@ async fn a_download_has_the_length_that_the_bridge_said() {
         assert_eq!(open["binary"], "raw");
         assert_eq!(open["flow-control"], true);
         assert!(open.get("external").is_none());
-        bridge.control(&json!({ "command": "ready", "channel": id, "size-hint": 6 })).await;
+        bridge
+            .control(&json!({ "command": "ready", "channel": id, "size-hint": 6 }))
+            .await;
         bridge.data(format!("{id}\nabc").as_bytes()).await;
         bridge.data(format!("{id}\ndef").as_bytes()).await;
-        bridge.control(&json!({ "command": "done", "channel": id })).await;
-        bridge.control(&json!({ "command": "close", "channel": id, "tag": "1" })).await;
+        bridge
+            .control(&json!({ "command": "done", "channel": id }))
+            .await;
+        bridge
+            .control(&json!({ "command": "close", "channel": id, "tag": "1" }))
+            .await;
     })
     .await;
 
@@ -165,7 +173,10 @@ async fn channel_addresses_need_the_token_the_cookie_and_our_own_site() {
     let (other_cookie, other_csrf, _other) = logged_in(&mut stage).await;
     let open = json!({ "payload": "fsread1" });
     let get = async |path: String, headers: &[&str]| {
-        stage.request(&format!("GET {path}"), headers, "").await.status
+        stage
+            .request(&format!("GET {path}"), headers, "")
+            .await
+            .status
     };
     let cookie = format!("Cookie: {cookie}");
 
@@ -185,7 +196,9 @@ async fn there_are_only_so_many_external_channels() {
     let mut stage = Stage::with(|config| config.relay.external_channels = 0).await;
     let (cookie, csrf, _bridge) = logged_in(&mut stage).await;
     let path = format!("GET {}", address(&csrf, &json!({ "payload": "echo" })));
-    let answer = stage.request(&path, &[&format!("Cookie: {cookie}")], "").await;
+    let answer = stage
+        .request(&path, &[&format!("Cookie: {cookie}")], "")
+        .await;
     assert_eq!(answer.status, 503);
 }
 
@@ -194,10 +207,15 @@ async fn a_websocket_of_its_own_carries_a_channel_message_by_message() {
     let mut stage = Stage::new().await;
     let (cookie, csrf, mut bridge) = logged_in(&mut stage).await;
     let open = json!({ "payload": "stream", "external": { "protocols": ["cockpit1"] } });
-    let mut socket = stage.upgrade(&address(&csrf, &open), &cookie).await.unwrap();
+    let mut socket = stage
+        .upgrade(&address(&csrf, &open), &cookie)
+        .await
+        .unwrap();
     let open = bridge.next_control().await;
     let id = open["channel"].as_str().unwrap().to_owned();
-    bridge.control(&json!({ "command": "ready", "channel": id })).await;
+    bridge
+        .control(&json!({ "command": "ready", "channel": id }))
+        .await;
 
     socket.send(Message::binary("abc")).await.unwrap();
     assert_eq!(bridge.next().await.unwrap(), format!("{id}\nabc"));
@@ -215,13 +233,21 @@ async fn a_browser_that_closes_its_websocket_is_done() {
     let mut stage = Stage::new().await;
     let (cookie, csrf, mut bridge) = logged_in(&mut stage).await;
     let open = json!({ "payload": "stream", "external": { "protocols": ["cockpit1"] } });
-    let mut socket = stage.upgrade(&address(&csrf, &open), &cookie).await.unwrap();
-    let id = bridge.next_control().await["channel"].as_str().unwrap().to_owned();
+    let mut socket = stage
+        .upgrade(&address(&csrf, &open), &cookie)
+        .await
+        .unwrap();
+    let id = bridge.next_control().await["channel"]
+        .as_str()
+        .unwrap()
+        .to_owned();
 
     let normal = CloseFrame { code: 1000.into(), reason: "".into() };
     socket.close(Some(normal)).await.unwrap();
     assert_eq!(bridge.next_control().await, json!({ "command": "done", "channel": id }));
-    bridge.control(&json!({ "command": "close", "channel": id })).await;
+    bridge
+        .control(&json!({ "command": "close", "channel": id }))
+        .await;
 }
 
 #[tokio::test]
@@ -244,15 +270,23 @@ async fn package_files_come_from_the_local_bridge_whatever_the_host() {
         });
         bridge.data(format!("{id}\n{head}").as_bytes()).await;
         bridge.data(format!("{id}\n<p>").as_bytes()).await;
-        bridge.control(&json!({ "command": "done", "channel": id })).await;
-        bridge.control(&json!({ "command": "close", "channel": id })).await;
+        bridge
+            .control(&json!({ "command": "done", "channel": id }))
+            .await;
+        bridge
+            .control(&json!({ "command": "close", "channel": id }))
+            .await;
     })
     .await;
 
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "text/html");
     assert!(answer.headers.get("set-cookie").is_none());
-    assert!(answer.header("content-security-policy").contains("script-src 'self';"));
+    assert!(
+        answer
+            .header("content-security-policy")
+            .contains("script-src 'self';")
+    );
     assert!(String::from_utf8(answer.body).unwrap().contains("<p>"));
 }
 
@@ -262,12 +296,18 @@ async fn a_package_file_that_is_not_there_is_not_found() {
     let (cookie, _csrf, mut bridge) = logged_in(&mut stage).await;
     let answer = fetch(&stage, &cookie, "/cockpit/@localhost/x/y.js", async {
         let (_, id) = opened(&mut bridge).await;
-        bridge.data(format!("{id}\n{{\"status\":404,\"reason\":\"Not Found\"}}").as_bytes()).await;
-        bridge.control(&json!({ "command": "close", "channel": id })).await;
+        bridge
+            .data(format!("{id}\n{{\"status\":404,\"reason\":\"Not Found\"}}").as_bytes())
+            .await;
+        bridge
+            .control(&json!({ "command": "close", "channel": id }))
+            .await;
     })
     .await;
     assert_eq!(answer.status, 404);
 
-    let without = stage.request("GET /cockpit/@localhost/x/y.js", &[], "").await;
+    let without = stage
+        .request("GET /cockpit/@localhost/x/y.js", &[], "")
+        .await;
     assert_eq!(without.status, 401);
 }
