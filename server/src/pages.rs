@@ -118,8 +118,6 @@ pub(crate) enum ErrorPage<'a> {
     TooLarge,
     /// 421: the name under which we were addressed.
     UnknownHost(&'a str),
-    /// 429: seconds to wait.
-    Limited(u64),
     /// 500
     Internal,
     /// 502
@@ -259,7 +257,7 @@ impl Pages {
         };
         let mut response = html(status, template.render());
         let wait = match error {
-            ErrorPage::Limited(seconds) | ErrorPage::Busy(seconds) => Some(*seconds),
+            ErrorPage::Busy(seconds) => Some(*seconds),
             ErrorPage::BadRequest
             | ErrorPage::Forbidden
             | ErrorPage::NotFound
@@ -373,13 +371,6 @@ impl ErrorPage<'_> {
                 ),
                 code: format!("host-names = [\"{}\"]", visible(name)),
                 advice: "Until then, use the machine's host name or its IP address.",
-            },
-            Self::Limited(seconds) => Explained {
-                status: StatusCode::TOO_MANY_REQUESTS,
-                heading: "Too many attempts",
-                cause: format!("Too many logins failed. Try again in {seconds} seconds."),
-                code: String::new(),
-                advice: "Other people's sessions are not affected.",
             },
             Self::Internal => told(
                 StatusCode::INTERNAL_SERVER_ERROR,

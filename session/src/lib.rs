@@ -1,1 +1,4 @@
-//! placeholder
+//! The privileged helper of one login.
+
+pub mod messages;
+pub mod monitor;
