@@ -80,6 +80,13 @@ impl FrameDecoder {
         &mut self.received
     }
 
+    /// Gives back a buffer of more than `capacity` bytes when nothing is in it.
+    pub fn release_above(&mut self, capacity: usize) {
+        if self.received.is_empty() && self.received.capacity() > capacity {
+            self.received = BytesMut::new();
+        }
+    }
+
     /// Whether the stream may end here: no frame is half received.
     pub fn is_between_frames(&self) -> bool {
         self.received.is_empty()
@@ -91,6 +98,19 @@ impl FrameDecoder {
     ///
     /// [`FrameError::TooLong`] as soon as the length line is in, before the frame is buffered.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        match self.next_unparsed()? {
+            Some(frame) => Frame::parse(frame).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the next whole frame unparsed, as it stands in one WebSocket message: channel id, newline, payload.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::BadLength`] and [`FrameError::TooLong`] as [`Self::next_frame`]; what the frame holds is the
+    /// caller's to check.
+    pub fn next_unparsed(&mut self) -> Result<Option<Bytes>, FrameError> {
         let Some((length, line)) = announced_length(&self.received)? else {
             return Ok(None);
         };
@@ -98,7 +118,7 @@ impl FrameDecoder {
             return Ok(None);
         }
         self.received.advance(line);
-        Frame::parse(self.received.split_to(length).freeze()).map(Some)
+        Ok(Some(self.received.split_to(length).freeze()))
     }
 }
 
@@ -127,6 +147,14 @@ pub fn encode_data(channel: &ChannelId, payload: &[u8], stream: &mut BytesMut) {
 /// Appends a control frame with its length line to `stream`.
 pub fn encode_control(message: &[u8], stream: &mut BytesMut) {
     encode(b"", message, stream);
+}
+
+/// Appends a frame that came as one WebSocket message (channel id, newline, payload) with its length line to `stream`.
+pub fn encode_unparsed(frame: &[u8], stream: &mut BytesMut) {
+    stream.reserve(MAX_LENGTH_DIGITS + 1 + frame.len());
+    push_decimal(frame.len(), stream);
+    stream.extend_from_slice(b"\n");
+    stream.extend_from_slice(frame);
 }
 
 fn encode(channel: &[u8], payload: &[u8], stream: &mut BytesMut) {
@@ -196,6 +224,18 @@ mod tests {
         let mut message = vec![b'\n'];
         message.resize(MAX_CONTROL + 2, b' ');
         assert_eq!(Frame::parse(message.into()), Err(FrameError::ControlTooLong(MAX_CONTROL + 1)));
+    }
+
+    #[test]
+    fn an_unparsed_frame_comes_out_as_it_went_in() {
+        let mut stream = BytesMut::new();
+        encode_unparsed(b"a5\nabc", &mut stream);
+        assert_eq!(&stream[..], b"6\na5\nabc");
+
+        let mut decoder = FrameDecoder::default();
+        decoder.feed(&stream);
+        assert_eq!(decoder.next_unparsed(), Ok(Some(Bytes::from_static(b"a5\nabc"))));
+        assert_eq!(decoder.next_unparsed(), Ok(None));
     }
 
     proptest! {

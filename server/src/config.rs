@@ -245,3 +245,145 @@ impl Default for Config {
         table::defaults()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn flag(name: &str, values: &[&str]) -> Flag {
+        Flag {
+            name: name.to_owned(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        }
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_table_and_within_its_ranges() {
+        for setting in settings() {
+            let mut config = Config::default();
+            let applied = setting
+                .kind
+                .apply(kind::Raw::Text(setting.default.to_owned()), &mut config);
+            assert_eq!(applied, Ok(()), "{}", setting.name);
+            assert!(setting.doc.ends_with('.'), "{}", setting.name);
+        }
+        let config = Config::default();
+        assert_eq!(config.listen, ["[::]:9090".parse().unwrap()]);
+        assert_eq!(config.life.idle, Some(Duration::from_mins(15)));
+        assert_eq!(config.relay.socket_queue, 16 << 20);
+        assert_eq!(config.tls, TlsFiles::SelfSigned);
+    }
+
+    #[test]
+    fn names_are_unique_as_settings_and_as_flags() {
+        let mut flags: Vec<String> = settings().iter().map(Setting::flag).collect();
+        flags.sort();
+        let count = flags.len();
+        flags.dedup();
+        assert_eq!(flags.len(), count);
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_defaults() {
+        let file = file(
+            "title = \"Ours\"\nlisten = [\"0.0.0.0:1\", \"[::1]:2\"]\n[session]\nidle = 0\ndetached = \"2m\"\n\
+             [limit]\nconnections = 0x80\nsocket-queue = \"4MiB\"\n",
+        );
+
+        let config = Config::load(&[flag("title", &["Mine"])], Some(file.path())).unwrap();
+
+        assert_eq!(config.title, "Mine");
+        assert_eq!(config.listen.len(), 2);
+        assert_eq!((config.life.idle, config.life.detached), (None, Duration::from_mins(2)));
+        assert_eq!((config.connections.total, config.relay.socket_queue), (128, 4 << 20));
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_with_its_place() {
+        let file = file(
+            "title = 7\nunknown = 1\nlisten = \"9090\"\n\n[limit]\nconnections = 2\nmessage = \"1MB\"\n\
+             [tls]\nkey = \"/k\"\nhsts = true\n[session]\nidle = \"-1\"\n",
+        );
+        let flags =
+            [flag("log-level", &["loud"]), flag("state-dir", &["here"]), flag("no-such", &["x"])];
+
+        let mistakes = Config::load(&flags, Some(file.path())).unwrap_err();
+
+        let path = file.path().display().to_string();
+        let shown: Vec<String> = mistakes
+            .0
+            .iter()
+            .map(|mistake| mistake.to_string().replace(&path, "FILE"))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "--log-level: log-level: \"loud\" is not one of error, warn, info, debug, trace",
+                "--no-such: there is no setting \"no-such\"",
+                "--state-dir: state-dir: \"here\" is not an absolute path",
+                "FILE:1: title: 7 is not a text of at most 64 bytes",
+                "FILE:2: there is no setting \"unknown\"",
+                "FILE:3: listen: \"9090\" is not addresses with port, as 0.0.0.0:9090 or [::]:9090",
+                "FILE:6: limit.connections: 2 is not a number from 4 to 1000000",
+                "FILE:7: limit.message: \"1MB\" is not bytes from 131072 to 16777216, as 4096, 64KiB or 2MiB",
+                "FILE:9: tls.key: is set without tls.certificate",
+                "FILE:10: tls.hsts: boolean is not one of auto, on, off",
+                "FILE:12: session.idle: \"-1\" is not a time from 0 to 2592000 seconds, as 90, 90s, 15m or 12h",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_or_not_there_is_a_mistake() {
+        let file = file("title = \"a\"\nlisten = [\n");
+        let mistakes = Config::load(&[], Some(file.path())).unwrap_err();
+        assert!(mistakes.to_string().contains("is not TOML"), "{mistakes}");
+
+        let absent = Config::load(&[], Some(Path::new("/nonexistent.toml"))).unwrap_err();
+        assert!(
+            absent
+                .to_string()
+                .starts_with("/nonexistent.toml:1: cannot be read"),
+            "{absent}"
+        );
+    }
+
+    #[test]
+    fn origins_are_kept_as_browsers_mean_them() {
+        let config =
+            Config::load(&[flag("origins", &["https://A.example", "http://b:81"])], None).unwrap();
+        let listed = ["https://a.example:443", "http://b:81"]
+            .map(str::to_owned)
+            .to_vec();
+        assert_eq!(config.origins, Origins::Listed(listed));
+
+        assert_eq!(
+            Config::load(&[flag("origins", &["*"])], None)
+                .unwrap()
+                .origins,
+            Origins::Any
+        );
+        assert!(Config::load(&[flag("origins", &["https://a/path"])], None).is_err());
+        assert!(Config::load(&[flag("origins", &["null"])], None).is_err());
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused() {
+        let flags = [flag("session-absolute", &["1m"]), flag("session-detached", &["2m"])];
+
+        let mistakes = Config::load(&flags, None).unwrap_err();
+
+        assert_eq!(
+            mistakes.to_string(),
+            "--session-detached: session.detached: is longer than session.absolute"
+        );
+    }
+}

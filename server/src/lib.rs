@@ -18,6 +18,8 @@ mod relay;
 mod routes;
 mod sessions;
 mod state_dir;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod watch;
 

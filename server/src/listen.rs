@@ -242,3 +242,21 @@ fn admit(
         drop(alive);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn the_self_check_needs_an_accepting_task() {
+        let server = Arc::new(Server::new(Config::default()));
+        let socket = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let front = Front::open(&server, vec![socket]).unwrap();
+        let patience = Duration::from_secs(5);
+
+        assert!(front.answers(patience).await);
+        front.stop();
+        assert!(!front.answers(patience).await);
+    }
+}

@@ -118,8 +118,6 @@ pub(crate) enum ErrorPage<'a> {
     TooLarge,
     /// 421: the name under which we were addressed.
     UnknownHost(&'a str),
-    /// 429: seconds to wait.
-    Limited(u64),
     /// 500
     Internal,
     /// 502
@@ -259,7 +257,7 @@ impl Pages {
         };
         let mut response = html(status, template.render());
         let wait = match error {
-            ErrorPage::Limited(seconds) | ErrorPage::Busy(seconds) => Some(*seconds),
+            ErrorPage::Busy(seconds) => Some(*seconds),
             ErrorPage::BadRequest
             | ErrorPage::Forbidden
             | ErrorPage::NotFound
@@ -374,13 +372,6 @@ impl ErrorPage<'_> {
                 code: format!("host-names = [\"{}\"]", visible(name)),
                 advice: "Until then, use the machine's host name or its IP address.",
             },
-            Self::Limited(seconds) => Explained {
-                status: StatusCode::TOO_MANY_REQUESTS,
-                heading: "Too many attempts",
-                cause: format!("Too many logins failed. Try again in {seconds} seconds."),
-                code: String::new(),
-                advice: "Other people's sessions are not affected.",
-            },
             Self::Internal => told(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Server error",
@@ -445,4 +436,88 @@ fn html(status: StatusCode, rendered: Result<String, askama::Error>) -> Response
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, html);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_ours_are_gone_to_after_login() {
+        for path in ["/", "/hosts?q=a%20b#x", "/host/ada@web1:22/files//etc"] {
+            assert_eq!(NextPath::parse(path).as_str(), path);
+        }
+        for path in [
+            "",
+            "hosts",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nSet-Cookie: x",
+            "/a b",
+            "/\u{e9}",
+            "/cockpit/login",
+            "/cockpit+app/socket",
+            "\\\\evil",
+            "javascript:alert(1)",
+        ] {
+            assert_eq!(NextPath::parse(path).as_str(), "/", "{path}");
+        }
+    }
+
+    #[test]
+    fn text_from_elsewhere_cannot_hide_anything() {
+        assert_eq!(visible("a\u{202e}b\x1b[1m\u{9b}c\nd"), "a\u{fffd}b\u{fffd}[1m\u{fffd}c\nd");
+        assert_eq!(visible(&"x".repeat(5_000)).len(), 1_024);
+    }
+
+    #[test]
+    fn fields_are_named_for_password_managers() {
+        assert_eq!(autocomplete("Password: ", Echo::Hidden), "current-password");
+        assert_eq!(autocomplete("New password: ", Echo::Hidden), "new-password");
+        assert_eq!(autocomplete("Retype new password: ", Echo::Hidden), "new-password");
+        assert_eq!(autocomplete("Verification code: ", Echo::Shown), "one-time-code");
+        assert_eq!(autocomplete("Favourite colour: ", Echo::Shown), "off");
+    }
+
+    #[tokio::test]
+    async fn a_prompt_of_pam_is_marked_and_escaped() {
+        let config = Config { web_dir: Some("/nonexistent".into()), ..Config::default() };
+        let pages = Pages::new(&config, Arc::new(Assets::new(&config)));
+        let message = PamMessage {
+            kind: PamMessageKind::Error,
+            text: "<b>Your password has expired</b>".to_owned(),
+        };
+
+        let response = pages.login_page(&LoginPage {
+            status: StatusCode::OK,
+            application: &Application::parse("cockpit+app").unwrap(),
+            next: &NextPath::parse("/hosts"),
+            notice: Notice::None,
+            messages: &[message],
+            form: LoginForm::Prompt {
+                conversation: "c1",
+                prompt: "New <password>:",
+                echo: Echo::Hidden,
+            },
+        });
+
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16)
+            .await
+            .unwrap();
+        let page = String::from_utf8(body.to_vec()).unwrap();
+        for part in [
+            "action=\"/cockpit+app/login\"",
+            "name=\"conversation\" value=\"c1\"",
+            " asks:</h2>",
+            " says:</h2>",
+            "<p class=\"error\">&#60;b&#62;Your password has expired&#60;/b&#62;</p>",
+            "New &#60;password&#62;:",
+            "name=\"answer\" type=\"password\" autocomplete=\"new-password\"",
+            "name=\"next\" value=\"/hosts\"",
+        ] {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+        assert!(!page.contains("name=\"password\""));
+    }
 }

@@ -123,7 +123,7 @@ const fn public(path: &'static [Segment], target: Target) -> Row {
 }
 
 /// Every address there is.
-pub(crate) const TABLE: &[Row] = &[
+pub(crate) static TABLE: &[Row] = &[
     page(&[Is("")]),
     page(&[Is("hosts")]),
     page(&[Is("hosts"), Is("add")]),
@@ -238,7 +238,10 @@ impl Segment {
 
 impl Row {
     fn fits(&self, path: &str) -> bool {
-        let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
+        let Some(path) = path.strip_prefix('/') else {
+            return false;
+        };
+        let mut segments = path.split('/');
         for wanted in self.path {
             match segments.next() {
                 Some(_) if *wanted == Segment::Rest => return true,
@@ -440,5 +443,133 @@ fn strict(server: &Server, transport: Transport) -> Strict {
         (Transport::Tls | Transport::PlainLoopback, Hsts::On | Hsts::Auto | Hsts::Off) => {
             Strict::Omit
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An address that only this row should serve.
+    fn sample(row: &Row) -> String {
+        let segments = row.path.iter().map(|segment| match segment {
+            Segment::Is(word) => (*word).to_owned(),
+            Segment::Application => "cockpit+app".to_owned(),
+            Segment::AtHost => "@web1".to_owned(),
+            Segment::Any => "x".to_owned(),
+            Segment::Rest => "y/z".to_owned(),
+            Segment::StockPage => "system".to_owned(),
+        });
+        segments.fold(String::new(), |path, segment| format!("{path}/{segment}"))
+    }
+
+    fn method(row: &Row) -> Method {
+        match row.methods {
+            Methods::Get => Method::GET,
+            Methods::Post => Method::POST,
+        }
+    }
+
+    #[test]
+    fn each_row_serves_its_own_addresses() {
+        for row in TABLE {
+            let path = sample(row);
+            let found = find(&method(row), &path).unwrap();
+            assert!(std::ptr::eq(found, row), "{path} is served by {:?}", found.target);
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_checked_and_has_an_event() {
+        for row in TABLE {
+            let path = sample(row);
+            if row.methods == Methods::Post {
+                assert_eq!(row.check, Check::OwnOrigin, "{path}");
+                assert!(row.event.is_some(), "{path}");
+            }
+            if row.event.is_some() {
+                assert_ne!(row.check, Check::Navigation, "{path}");
+            }
+            if row.caller == Caller::Session {
+                assert!(
+                    !matches!(
+                        row.target,
+                        Target::Asset | Target::Static | Target::Ping | Target::Shell
+                    ),
+                    "{path}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_targets_for_anyone_are_these_and_no_more() {
+        let open: Vec<Target> = TABLE
+            .iter()
+            .filter(|row| row.caller == Caller::Anyone)
+            .map(|row| row.target)
+            .collect();
+
+        assert_eq!(
+            open,
+            [
+                Target::Asset,
+                Target::Login,
+                Target::LoginForm,
+                Target::Base,
+                Target::Static,
+                Target::Icon,
+                Target::Ping,
+                Target::Certificate,
+                Target::Robots,
+            ]
+        );
+    }
+
+    #[test]
+    fn everything_else_is_not_found() {
+        for path in [
+            "",
+            "//",
+            "/x",
+            "/hosts/",
+            "/hosts/add/x",
+            "/cockpit",
+            "/cockpit/",
+            "/cockpit+",
+            "/cockpit+=web1/login",
+            "/=web1/",
+            "/@",
+            "/@/x",
+            "/cockpit/@/x",
+            "/cockpit/login/",
+            "/cockpit/login/x",
+            "/cockpit/channel/",
+            "/assets/",
+            "/assets/a/b",
+            "/ping/",
+            "/PING",
+            "/index.html",
+            "/api",
+            "/.well-known/security.txt",
+        ] {
+            assert_eq!(find(&Method::GET, path).err(), Some(ErrorPage::NotFound), "{path}");
+        }
+    }
+
+    #[test]
+    fn methods_are_refused_by_address() {
+        let refused = |method, path| find(&method, path).err();
+
+        assert_eq!(refused(Method::POST, "/"), Some(ErrorPage::MethodNotAllowed("GET, HEAD")));
+        assert_eq!(
+            refused(Method::GET, "/cockpit/logout"),
+            Some(ErrorPage::MethodNotAllowed("POST"))
+        );
+        assert_eq!(
+            refused(Method::PUT, "/cockpit/login"),
+            Some(ErrorPage::MethodNotAllowed("GET, HEAD, POST"))
+        );
+        assert_eq!(refused(Method::DELETE, "/nothing"), Some(ErrorPage::NotFound));
     }
 }

@@ -4,6 +4,7 @@
 //! its end; whatever hyper still wants to say on it is dropped. Once a request was upgraded (WebSocket) the gate
 //! stands open. Caller: `listen::connection`. Limits: T10, T34.
 
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -126,11 +127,8 @@ impl<S> Gate<S> {
         }
     }
 
-    /// What the client has to have done, and by when.
+    /// By when the client has to go on; nothing while we have to.
     fn deadline(&self) -> Option<Instant> {
-        if self.progress.upgraded.load(Ordering::Acquire) {
-            return None;
-        }
         match self.scanner.position() {
             Position::Head | Position::Body(_) => Some(self.since + self.patience.head),
             Position::Between if self.progress.in_work.load(Ordering::Acquire) > 0 => None,
@@ -141,6 +139,17 @@ impl<S> Gate<S> {
                 }
             }),
         }
+    }
+
+    /// Ready once the client is late. While its request is in work the task looks again from time to time, because
+    /// hyper does not ask for the next bytes anew when the answer is out.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(deadline) = self.deadline() {
+            return self.poll_deadline(cx, deadline);
+        }
+        let look_again = Instant::now() + self.patience.keep_alive;
+        let _in_the_future = self.poll_deadline(cx, look_again);
+        Poll::Pending
     }
 
     /// Ready once `deadline` has passed; otherwise the task is woken then.
@@ -177,8 +186,6 @@ impl<S> Gate<S> {
         self.farewell = Some(Farewell { bytes: headers::bare_answer(status, why), written: 0 });
     }
 }
-
-use std::future::Future as _;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
     /// Writes the last answer; ready when it is out or cannot be sent.
@@ -235,10 +242,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gate<S> {
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    let Some(deadline) = gate.deadline() else {
+                    if gate.progress.upgraded.load(Ordering::Acquire) {
                         return Poll::Pending;
-                    };
-                    ready!(gate.poll_deadline(cx, deadline));
+                    }
+                    ready!(gate.poll_late(cx));
                     if gate.scanner.position() == Position::Between {
                         return Poll::Ready(Ok(()));
                     }
