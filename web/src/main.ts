@@ -1,0 +1,3 @@
+/** Start of our own interface: the entry of `shell.js`. */
+
+export {};
