@@ -15,7 +15,7 @@ use crate::cache::{Cache, remove_tree};
 use crate::enclosure::Enclosure;
 use crate::error::{Doing as _, Error, Result};
 use crate::image::Image;
-use crate::machine::{Content, Disk, Machine, Network};
+use crate::machine::{Content, Disk, Machine, Network, RootDirectory};
 use crate::power::{Plan, Power};
 use crate::program::Program;
 use crate::range::{PREFIX, Range};
@@ -114,7 +114,7 @@ impl Lab {
         }
         let image = Image::get(&self.inside.cache, machine.release, &machine.packages)?;
         let (name, last) = self.inside.take(&machine)?;
-        let mut running = self.inside.running(&self.inside, name, last);
+        let mut running = self.inside.running(&self.inside, &machine, name, last);
         running.prepare(&machine, &image)?;
         Ok(running)
     }
@@ -183,26 +183,36 @@ impl Inside {
         self.taken().names.remove(name);
     }
 
-    fn running(&self, lab: &Arc<Self>, name: String, last: u8) -> Running {
+    fn running(&self, lab: &Arc<Self>, machine: &Machine, name: String, last: u8) -> Running {
         let directory = self.directory.join("machines").join(&name);
         let root = directory.join("root");
+        let written = self.written.join(&name);
+        let extra = match machine.root {
+            RootDirectory::Writable => Vec::new(),
+            RootDirectory::ReadOnly => {
+                let var = written.join("var");
+                vec!["--read-only".to_owned(), format!("--overlay=+/var:{}:/var", var.display())]
+            }
+        };
         let plan = Plan {
             enclosure: self.enclosure.first_process().pid(),
             name: name.clone(),
             unique: format!("{}{name}", sweep::group_prefix(self.number)),
             root: root.clone(),
             directory: directory.clone(),
-            extra: Vec::new(),
+            extra,
         };
         Running {
             lab: Arc::clone(lab),
             power: Power::new(plan),
             address: self.range.address(last),
-            written: self.written.join(&name),
+            written,
             port: format!("p{last}"),
             name,
             root,
             directory,
+            disk: machine.disk,
+            relay: Mutex::new(None),
             uplink: None,
         }
     }
@@ -252,7 +262,7 @@ impl Running {
         let lower = image.lowerdir();
         // The route without a gateway is for multicast, which needs one to be sent at all.
         format!(
-            "{tmpfs}mkdir -p {written}/upper {written}/work
+            "{tmpfs}mkdir -p {written}/upper {written}/work {written}/var
             chmod 755 {written}/upper
             mount -t overlay overlay -o lowerdir={lower},upperdir={written}/upper,workdir={written}/work,volatile {root}
             ip netns add {name}

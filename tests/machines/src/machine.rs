@@ -23,6 +23,7 @@ pub struct Machine {
     pub(crate) scripts: Vec<String>,
     pub(crate) disk: Disk,
     pub(crate) network: Network,
+    pub(crate) root: RootDirectory,
     /// The first wrong use of this builder, told when the machine is asked for.
     pub(crate) mistake: Option<String>,
 }
@@ -73,6 +74,15 @@ pub enum Disk {
     Small(u32),
 }
 
+/// Whether the root directory can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RootDirectory {
+    /// As usual.
+    Writable,
+    /// Nothing but `/var`, `/run` and `/tmp` can be written.
+    ReadOnly,
+}
+
 /// What the machine is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
@@ -96,6 +106,7 @@ impl Machine {
             scripts: Vec::new(),
             disk: Disk::Large,
             network: Network::Lab,
+            root: RootDirectory::Writable,
             mistake: None,
         }
     }
@@ -164,10 +175,16 @@ impl Machine {
         self.last_user(|user| path.clone_into(&mut user.shell))
     }
 
-    /// Gives root a password, and lets root log in by SSH with it.
+    /// Gives root a password, for su and the console; SSH refuses it still.
     #[must_use]
     pub fn root_password(mut self, password: &str) -> Self {
         self.root_password = Some(password.to_owned());
+        self
+    }
+
+    /// Lets root log in by SSH as any user may.
+    #[must_use]
+    pub fn permit_root_login(self) -> Self {
         self.sshd("PermitRootLogin yes")
     }
 
@@ -248,6 +265,13 @@ impl Machine {
     #[must_use]
     pub fn uplink(mut self) -> Self {
         self.network = Network::LabAndUplink;
+        self
+    }
+
+    /// Makes the root directory read-only.
+    #[must_use]
+    pub fn read_only_root(mut self) -> Self {
+        self.root = RootDirectory::ReadOnly;
         self
     }
 

@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal};
 
@@ -13,9 +13,11 @@ use crate::cache::remove_tree;
 use crate::enclosure::Attendant;
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::Inside;
+use crate::machine::Disk;
 use crate::power::Power;
 use crate::process::in_namespace_of;
 use crate::program::{Finished, Program, tail};
+use crate::relay::{Line, Relay, take_away};
 use crate::uplink::variables;
 
 /// Lines of the journal that a failed test prints.
@@ -42,6 +44,9 @@ pub struct Running {
     pub(crate) directory: PathBuf,
     /// The bridge's end of its cable.
     pub(crate) port: String,
+    pub(crate) disk: Disk,
+    /// The bad line that its cable leads over, if it does.
+    pub(crate) relay: Mutex<Option<Relay>>,
     /// Carries its connections to the world outside the lab, if it has any.
     pub(crate) uplink: Option<Attendant>,
 }
@@ -224,6 +229,38 @@ impl Running {
             .map(drop)
     }
 
+    /// Makes its cable a bad line, in both directions; a second call changes the line.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] without socat.
+    pub fn delay(&self, line: Line) -> Result<()> {
+        self.undelay()?;
+        let relay = Relay::lay(self, line)?;
+        *self.relay.lock().unwrap_or_else(PoisonError::into_inner) = Some(relay);
+        Ok(())
+    }
+
+    /// Makes its cable a good one again.
+    ///
+    /// # Errors
+    ///
+    /// If the links cannot be set.
+    pub fn undelay(&self) -> Result<()> {
+        let relay = self
+            .relay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match relay {
+            Some(relay) => {
+                drop(relay);
+                take_away(self)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Sends a signal to every process of this name in it, and returns how many there were. The kernel knows
     /// the first 15 bytes of a name.
     ///
@@ -300,6 +337,7 @@ impl Drop for Running {
         }
         self.power.cut();
         drop(self.uplink.take());
+        drop(self.undelay());
         let script = format!(
             "ip link del {} || true; ip netns del {} || true; umount {}",
             self.port,
