@@ -61,6 +61,14 @@ pub enum Error {
         /// The end of its console.
         console: String,
     },
+    /// What the process that keeps machines for the command said.
+    #[error("{message}")]
+    Reported {
+        /// Its sentence.
+        message: String,
+        /// Its exit code.
+        code: u8,
+    },
     /// The machine is switched off.
     #[error("{machine} is off")]
     Off {
@@ -79,6 +87,7 @@ impl Error {
             Self::Refused(_) => 2,
             Self::NotRoot { .. } | Self::Missing { .. } => 3,
             Self::NoSuchMachine { .. } => 4,
+            Self::Reported { code, .. } => *code,
             Self::Program { .. } | Self::Io { .. } | Self::TooSlow { .. } | Self::Off { .. } => 1,
         }
     }

@@ -3,6 +3,7 @@
 //! Only words; nothing happens before [`crate::Lab::machine`] is given one. It can be written as JSON, which is
 //! how the command hands it to the process that keeps a lab.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -247,11 +248,18 @@ impl Machine {
         self
     }
 
-    /// Shell commands that root runs in it before the first boot: no network, no systemd yet.
+    /// Shell commands that root runs in it before the first boot: no network, no systemd yet. `$LAB_NAME` and
+    /// `$LAB_ADDRESS` say which machine it is.
     #[must_use]
     pub fn script(mut self, commands: &str) -> Self {
         self.scripts.push(commands.to_owned());
         self
+    }
+
+    /// The name server that it asks.
+    #[must_use]
+    pub fn name_server(self, address: Ipv4Addr) -> Self {
+        self.file("/etc/resolv.conf", 0o644, &format!("nameserver {address}\n"))
     }
 
     /// A disk of so many MiB.

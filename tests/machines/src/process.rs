@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// One process, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Identity {
+pub struct Identity {
     pid: i32,
     /// In clock ticks since the host booted.
     started: u64,
@@ -23,13 +23,18 @@ impl Identity {
         Some(Self { pid, started: start_time(pid)? })
     }
 
+    /// Of the process with this number, if it runs.
+    pub fn of_number(pid: i32) -> Option<Self> {
+        Pid::from_raw(pid).and_then(Self::of)
+    }
+
     /// Its number on the host.
     pub(crate) fn pid(self) -> Pid {
         Pid::from_raw(self.pid).unwrap_or(Pid::INIT)
     }
 
     /// Whether it still runs.
-    pub(crate) fn is_alive(self) -> bool {
+    pub fn is_alive(self) -> bool {
         start_time(self.pid) == Some(self.started)
     }
 
@@ -47,7 +52,7 @@ impl Identity {
 
     /// Sends a signal, unless it has ended. The descriptor is taken before the look at the start time, so
     /// that the number cannot change hands in between.
-    pub(crate) fn signal(self, signal: Signal) {
+    pub fn signal(self, signal: Signal) {
         if let Ok(descriptor) = pidfd_open(self.pid(), PidfdFlags::empty())
             && self.is_alive()
         {

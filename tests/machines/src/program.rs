@@ -5,7 +5,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::error::{Error, Result};
@@ -161,6 +162,31 @@ impl Program {
             .spawn()
             .map_err(|source| started(&self.line, source))
     }
+}
+
+/// Starts a program in a process session of its own, and returns the first line that it writes; what it says of
+/// errors goes to `log`. It goes on when the caller ends.
+///
+/// # Errors
+///
+/// [`Error::Io`] if it cannot be started.
+pub fn start_in_background(program: &Path, arguments: &[&str], log: File) -> Result<String> {
+    let mut starter = Program::new("setsid").arg(program).args(arguments);
+    starter
+        .command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log);
+    let mut child = starter
+        .command
+        .spawn()
+        .map_err(|error| started(&starter.line, error))?;
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        let read = BufReader::new(stdout).read_line(&mut line);
+        read.map_err(|error| started(&starter.line, error))?;
+    }
+    Ok(line)
 }
 
 /// Whether `name` is a program on `PATH` or in the directories of root's programs.

@@ -23,6 +23,7 @@ fi
 /// [`Error::Refused`] for a name that could be taken for something else, or a password with a line end.
 pub(crate) fn script(machine: &Machine, name: &str, address: Ipv4Addr) -> Result<String> {
     let mut lines = vec![
+        format!("export LAB_NAME={name} LAB_ADDRESS={address}"),
         "set -e\numask 022\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root".to_owned(),
         format!("echo {name} > /etc/hostname"),
         format!(

@@ -19,10 +19,13 @@ use crate::program::Program;
 /// How long the first process of an ended lab may take to go.
 const GOING: Duration = Duration::from_secs(10);
 
-/// The directory of all labs: `$PILOTHOUSE_LAB_RUN` or `/run/pilothouse-lab`.
-pub(crate) fn run_directory() -> Result<PathBuf> {
-    let path = std::env::var_os("PILOTHOUSE_LAB_RUN")
-        .map_or_else(|| PathBuf::from("/run/pilothouse-lab"), PathBuf::from);
+/// The directory of all labs on this host, whoever started them: their numbers must differ.
+///
+/// # Errors
+///
+/// If it is not there and cannot be made.
+pub fn run_directory() -> Result<PathBuf> {
+    let path = PathBuf::from("/run/pilothouse-lab");
     fs::create_dir_all(&path).doing("make", &path)?;
     Ok(path)
 }
@@ -92,16 +95,33 @@ fn sweep(cache: &Cache, number: u8, directory: &Path) -> Result<()> {
     remove_tree(directory)
 }
 
+/// Whom a lab belongs to, by number, whether it still runs or not.
+pub(crate) fn owner(directory: &Path) -> Option<i32> {
+    noted(directory, "owner").map(|owner| owner.pid().as_raw_nonzero().get())
+}
+
+fn noted(directory: &Path, name: &str) -> Option<Identity> {
+    let text = fs::read_to_string(directory.join("owner")).ok()?;
+    let noted: serde_json::Value = serde_json::from_str(&text).ok()?;
+    serde_json::from_value(noted.get(name)?.clone()).ok()
+}
+
 /// It ends by itself with its owner; this waits until it has, and helps if it hangs.
 fn end_first_process(directory: &Path) {
-    let text = fs::read_to_string(directory.join("owner")).unwrap_or_default();
-    let noted: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-    let first: Option<Identity> =
-        noted.and_then(|noted| serde_json::from_value(noted.get("first")?.clone()).ok());
-    let Some(first) = first else { return };
+    let Some(first) = noted(directory, "first") else { return };
     let until = Instant::now() + GOING;
     while first.is_alive() && Instant::now() < until {
         first.signal(Signal::KILL);
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Removes what ended labs left; returns their numbers.
+///
+/// # Errors
+///
+/// What the system refused.
+pub fn sweep_ended() -> Result<Vec<u8>> {
+    let _alone = lock_all()?;
+    ended_labs(&Cache::of_this_computer())
 }
