@@ -218,6 +218,10 @@ impl Inside {
     }
 }
 
+/// Reads the script for a machine that is not booted; programs in it find `/proc` and `/dev` as they expect.
+const SET_UP: &str =
+    r#"mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; exec chroot "$1" sh -s"#;
+
 impl Running {
     /// Mounts its root, connects it, writes its files and sets it up.
     fn prepare(&mut self, machine: &Machine, image: &Image) -> Result<()> {
@@ -238,9 +242,8 @@ impl Running {
         self.lab
             .enclosure
             .program()
-            .arg("chroot")
+            .args(["unshare", "--mount", "sh", "-e", "-c", SET_UP, "sh"])
             .arg(&self.root)
-            .args(["sh", "-s"])
             .input(script)
             .output()?;
         let note = self.directory.join("address");

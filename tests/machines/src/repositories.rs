@@ -50,7 +50,7 @@ const ENABLE_APT_UNIT: &str =
     "ln -s /etc/systemd/system/lab-apt.service /etc/systemd/system/multi-user.target.wants/";
 
 /// Builds and signs the two versions of lab-hello for dnf and zypper, then the index and its signature.
-const RPM: &str = r#"mkdir -p /srv/rpm /etc/yum.repos.d /etc/zypp/repos.d /etc/dnf
+const RPM: &str = r#"mkdir -p /srv/rpm /etc/yum.repos.d /etc/zypp/repos.d
 cd /root
 for version in 1.0 2.0; do
     cat > lab-hello.spec <<END
@@ -60,6 +60,7 @@ Release: 1
 Summary: says its version
 License: MIT
 BuildArch: noarch
+AutoReqProv: no
 %description
 Says its version.
 %install
@@ -71,9 +72,13 @@ chmod 755 %{buildroot}/usr/bin/lab-hello
 END
     rpmbuild --quiet --define '_rpmdir /srv/rpm' -bb lab-hello.spec
 done
+sed 's/lab-hello/lab-base/; s/^Version:.*/Version: 1.0/; s/bin.lab-hello/bin\/lab-base/g' lab-hello.spec > lab-base.spec
+rpmbuild --quiet --define '_rpmdir /srv/rpm' -bb lab-base.spec
 rpmsign --define '__gpg /usr/bin/gpg' --define "_gpg_name $key" --addsign /srv/rpm/noarch/*.rpm >/dev/null
 gpg --armor --export "$key" > /srv/rpm/lab.asc
-rpm --import /srv/rpm/lab.asc
+rpm --dbpath /var/lib/rpm --import /srv/rpm/lab.asc
+# zypper fails on Debian after it removed the last of all packages: there is one more.
+rpm --dbpath /var/lib/rpm --install --quiet /srv/rpm/noarch/lab-base-1.0-1.noarch.rpm 2>/dev/null
 createrepo_c --quiet /srv/rpm
 gpg --batch --local-user "$key" --armor --detach-sign /srv/rpm/repodata/repomd.xml
 printf '[lab]\nname=Lab\nbaseurl=file:///srv/rpm\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file:///srv/rpm/lab.asc\n' > /etc/yum.repos.d/lab.repo

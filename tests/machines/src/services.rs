@@ -12,7 +12,7 @@ domain=${realm%%.*}
 printf '%s\n' "127.0.0.1 localhost" "$LAB_ADDRESS $LAB_NAME.$realm $LAB_NAME" > /etc/hosts
 samba-tool domain provision --server-role=dc --use-rfc2307 --dns-backend=SAMBA_INTERNAL \
     --realm="$realm" --domain="$domain" --host-name="$LAB_NAME" --host-ip="$LAB_ADDRESS" \
-    --adminpass="$password" >/dev/null 2>&1
+    --adminpass="$password" >/root/provision.log 2>&1 || { cat /root/provision.log; exit 1; }
 cp /var/lib/samba/private/krb5.conf /etc/krb5.conf
 printf 'search %s\nnameserver 127.0.0.1\n' "$(echo "$realm" | tr A-Z a-z)" > /etc/resolv.conf
 cd /etc/systemd/system
@@ -44,10 +44,16 @@ impl Machine {
     /// that of its Administrator, and must satisfy Samba: long, with digits and capitals.
     #[must_use]
     pub fn samba_domain(self, realm: &str, password: &str) -> Self {
-        // A name server of the machine's own, which setup must not take for the host's.
-        self.packages(&["samba", "samba-ad-dc", "winbind", "krb5-user", "samba-dsdb-modules"])
-            .packages(&["samba-vfs-modules", "ldb-tools", "python3-setproctitle"])
-            .script_with(realm, password, PROVISION)
+        self.packages(&[
+            "samba",
+            "samba-ad-dc",
+            "samba-ad-provision",
+            "winbind",
+            "krb5-user",
+            "samba-dsdb-modules",
+        ])
+        .packages(&["samba-vfs-modules", "ldb-tools", "python3-setproctitle"])
+        .script_with(realm, password, PROVISION)
     }
 
     /// Is the key distribution centre of a Kerberos realm, by MIT krb5. `password` is that of `admin/admin` and

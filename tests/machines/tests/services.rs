@@ -133,7 +133,7 @@ fn a_machine_joins_the_domain_of_the_samba_controller_and_a_user_of_it_logs_in()
         .machine(
             Machine::debian12()
                 .named("member")
-                .packages(&["realmd", "adcli", "sssd-ad", "sssd-tools", "libnss-sss", "libpam-sss", "krb5-user"])
+                .packages(&["realmd", "adcli", "sssd", "sssd-tools", "libnss-sss", "libpam-sss", "krb5-user"])
                 .packages(&["polkitd", "packagekit"])
                 .name_server(controller.address())
                 .script("sed -i \"s/$LAB_ADDRESS .*/$LAB_ADDRESS member.ad.lab.test member/\" /etc/hosts")

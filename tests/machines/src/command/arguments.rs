@@ -1,5 +1,8 @@
 //! What can be said to `lab`, and what it means as a description of a machine.
 
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use machines::{Error, Machine, Release, Result, SshLogin, Sudo};
 
@@ -169,6 +172,21 @@ pub(crate) struct Up {
     /// One more package, from the backports
     #[arg(long, value_name = "NAME")]
     backport: Vec<String>,
+    /// A signed apt repository, served at port 80 to the other machines, with these packages of this host
+    #[arg(long, value_name = "FILE.deb", num_args = 0..)]
+    apt_repository: Option<Vec<PathBuf>>,
+    /// dnf and zypper, with a signed repository
+    #[arg(long)]
+    rpm_repository: bool,
+    /// Be the Samba domain controller of this domain, with this password of Administrator
+    #[arg(long, value_name = "REALM=PASSWORD")]
+    samba_domain: Option<String>,
+    /// Be the Kerberos key distribution centre of this realm, with this password of admin/admin
+    #[arg(long, value_name = "REALM=PASSWORD")]
+    kerberos_realm: Option<String>,
+    /// The name server it asks
+    #[arg(long, value_name = "ADDRESS")]
+    name_server: Option<Ipv4Addr>,
     /// Also connect it to what this host reaches, set up as this host is
     #[arg(long)]
     uplink: bool,
@@ -198,8 +216,21 @@ impl Up {
         machine = some(machine, self.ssh_certificates_of.as_deref(), Machine::ssh_certificates_of);
         machine = some(machine, port, Machine::ssh_port);
         machine = some(machine, self.small_disk, Machine::small_disk);
+        machine = some(machine, self.name_server, Machine::name_server);
+        if let Some(packages) = &self.apt_repository {
+            let paths: Vec<&Path> = packages.iter().map(PathBuf::as_path).collect();
+            machine = machine.apt_repository(&paths);
+        }
+        if let Some(pair) = &self.samba_domain {
+            let (realm, password) = split("--samba-domain", pair)?;
+            machine = machine.samba_domain(realm, password);
+        }
+        if let Some(pair) = &self.kerberos_realm {
+            let (realm, password) = split("--kerberos-realm", pair)?;
+            machine = machine.kerberos_realm(realm, password);
+        }
         let no_sudo = matches!(self.sudo, SudoFlag::Absent);
-        let flags: [(bool, Change); 9] = [
+        let flags: [(bool, Change); 10] = [
             (no_sudo, Machine::without_sudo),
             (self.permit_root_login, Machine::permit_root_login),
             (self.old_ssh_algorithms, Machine::old_ssh_algorithms),
@@ -208,6 +239,7 @@ impl Up {
             (self.python, |machine| machine.package("python3")),
             (self.read_only, Machine::read_only_root),
             (self.package_lock_held, Machine::package_lock_held),
+            (self.rpm_repository, Machine::rpm_repository),
             (self.uplink, Machine::uplink),
         ];
         let chosen = flags.into_iter().filter(|(given, _)| *given);
@@ -215,9 +247,7 @@ impl Up {
     }
 
     fn with_user(&self, machine: Machine, pair: &str) -> Result<Machine> {
-        let Some((name, password)) = pair.split_once('=') else {
-            return Err(Error::Refused(format!("--user {pair}: say NAME=PASSWORD")));
-        };
+        let (name, password) = split("--user", pair)?;
         let sudo = match self.sudo {
             SudoFlag::Password => Sudo::WithPassword,
             SudoFlag::WithoutPassword => Sudo::WithoutPassword,
@@ -233,6 +263,12 @@ impl Up {
         }
         Ok(machine)
     }
+}
+
+/// The two halves of `NAME=PASSWORD`.
+fn split<'a>(flag: &str, pair: &'a str) -> Result<(&'a str, &'a str)> {
+    pair.split_once('=')
+        .ok_or_else(|| Error::Refused(format!("{flag} {pair}: say NAME=PASSWORD")))
 }
 
 /// Changes the machine if there is a value.
