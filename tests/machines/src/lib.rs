@@ -1,1 +1,73 @@
-//! placeholder
+//! Real machines for the tests: booted systems in their own namespaces.
+//!
+//! A test asks a [`Lab`] for a [`Machine`] by description and gets it [`Running`] a second later: a Debian with
+//! systemd, sshd, sudo, PAM, a journal and an address. It is gone when the test ends, however it ends. Two
+//! machines in ten lines:
+//!
+//! ```no_run
+//! use machines::{Lab, Machine, Sudo};
+//!
+//! # fn test() -> machines::Result<()> {
+//! let lab = Lab::start()?;
+//! let office = lab.machine(Machine::debian12().named("office").user("ada", "secret").sudo(Sudo::WithPassword))?;
+//! let web = lab.machine(Machine::debian13().named("web").packages(&["polkitd"]))?;
+//!
+//! web.copy_in("target/debug/pilothouse", "/usr/local/bin/pilothouse", 0o755)?;
+//! let banner = office.exec(&["bash", "-c", &format!("head -1 < /dev/tcp/{}/22", web.address())])?;
+//!
+//! assert!(banner.starts_with("SSH-2.0-OpenSSH"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The host reaches every port of a machine at [`Running::address`]: a browser or an HTTP client in the test
+//! needs nothing else. Machines reach each other and the host, and nothing beyond, unless [`Machine::uplink`] is
+//! asked for. Root is needed; as a plain user [`Lab::start`] says so. Each test should have a lab of its own.
+//!
+//! What is made when: a base image (once per release, about 15 s, kept in the [`Cache`]), a layer for each set of
+//! packages (once), a machine (half a second). `lab` is the same as a command.
+//!
+//! This crate never touches the host's network beyond one link per lab, and never signals a process that it did
+//! not start.
+
+mod cache;
+mod cgroup;
+mod enclosure;
+mod error;
+mod faults;
+mod host_apt;
+mod image;
+mod lab;
+mod list;
+mod machine;
+mod needs;
+mod power;
+mod process;
+mod program;
+mod range;
+mod relay;
+mod release;
+mod repositories;
+mod running;
+mod services;
+mod setup;
+mod ssh;
+mod sweep;
+mod uplink;
+mod variants;
+
+pub use cache::Cache;
+pub use error::{Error, Result};
+pub use image::Packages;
+pub use lab::Lab;
+pub use list::{Listed, find, list};
+pub use machine::{Disk, Machine, Network, RootDirectory, Sudo};
+pub use needs::{PACKAGES, check};
+pub use process::Identity;
+pub use program::{Finished, Program, start_in_background};
+pub use relay::Line;
+pub use release::Release;
+pub use running::Running;
+pub use rustix::process::Signal;
+pub use sweep::{run_directory, sweep_ended};
+pub use variants::{ONE_TIME_CODES, SshLogin};
