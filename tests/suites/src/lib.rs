@@ -1,1 +1,88 @@
-//! placeholder
+//! Tests of the whole program: `pilothouse` runs in a booted system, and a scripted browser uses it from outside.
+//!
+//! `make machines` builds the programs first; the tests take them from the target directory they lie in themselves.
+#![expect(clippy::missing_panics_doc, reason = "a house that cannot be built fails its test")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use machines::{Lab, Machine, Running, Sudo};
+use support::browser::Browser;
+
+/// The password of everybody in these tests.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// How long the server may take to answer after its machine has booted.
+const START_TIME: Duration = Duration::from_secs(20);
+
+/// A machine with a running `pilothouse`.
+pub struct House {
+    /// The machine.
+    pub machine: Running,
+    /// Where the server listens.
+    pub address: SocketAddr,
+    _lab: Lab,
+}
+
+/// A machine as most of these tests need it: users `ada`, who may use sudo with her password, and `ben`, who may not.
+pub fn machine(machine: Machine) -> Machine {
+    machine
+        .packages(&["dbus", "sudo"])
+        .user("ada", PASSWORD)
+        .sudo(Sudo::WithPassword)
+        .user("ben", PASSWORD)
+        .copy_of(program("pilothouse"), "/usr/local/bin/pilothouse", 0o755)
+        .copy_of(program("pilothouse-bridge"), "/usr/local/bin/pilothouse-bridge", 0o755)
+}
+
+impl House {
+    /// Boots `machine` and starts `pilothouse run` as root in it.
+    pub fn start(machine: Machine) -> Self {
+        let lab = Lab::start().expect("a lab");
+        let machine = lab.machine(machine).expect("a machine");
+        let start = ["systemd-run", "--unit=pilothouse", "/usr/local/bin/pilothouse", "run"];
+        machine.exec(&start).expect("pilothouse starts");
+        let address = SocketAddr::from((machine.address(), 9090));
+        let house = Self { machine, address, _lab: lab };
+        house.wait_for_the_server();
+        house
+    }
+
+    /// A browser that has this server open.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.address)
+    }
+
+    /// A browser that `user` has logged in with.
+    pub async fn logged_in(&self, user: &str) -> Browser {
+        let mut browser = self.browser();
+        let answer = browser.log_in(user, PASSWORD).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        browser
+    }
+
+    fn wait_for_the_server(&self) {
+        let deadline = Instant::now() + START_TIME;
+        while std::net::TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_err() {
+            assert!(
+                Instant::now() < deadline,
+                "the server does not answer:\n{}",
+                self.machine.last_words()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A program that `make` built beside these tests.
+pub fn program(name: &str) -> PathBuf {
+    let mut directory = std::env::current_exe().expect("this test's path");
+    directory.pop();
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    let path = directory.join(name);
+    assert!(path.exists(), "{} is not built: `make debug` builds it", path.display());
+    path
+}

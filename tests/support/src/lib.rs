@@ -8,4 +8,5 @@
     reason = "a script names what it waits for; all else fails its test"
 )]
 
+pub mod browser;
 pub mod page;

@@ -1,33 +1,43 @@
-//! A scripted page: the server's end of a link to a bridge.
+//! A scripted page: what a browser's page, or the server on its behalf, says to a bridge.
 //!
-//! It greets the bridge as a server does, opens channels, and collects what comes. Every wait has a limit, so that a
+//! It greets the other end, opens channels, and collects what comes. Every wait has a limit, so that a
 //! test that would hang fails and says what it waited for.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::{SinkExt as _, StreamExt as _};
 use protocol::control::{Control, Init, VERSION};
 use protocol::frame::{self, Frame, FrameDecoder};
 use protocol::json::Fields;
 use protocol::names::ChannelId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 
 /// How long a test waits for anything before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The server's end of a link.
-#[derive(Debug)]
+/// A page: on a link to a bridge, or on a WebSocket to the server.
 pub struct Page {
-    socket: UnixStream,
-    decoder: FrameDecoder,
+    wire: Wire,
+    /// Channels that were opened with binary data: what decides the kind of WebSocket message.
+    binary: HashSet<String>,
     /// Frames that came while another was waited for.
     earlier: VecDeque<Frame>,
-    /// The bridge's `init`.
+    /// The other end's `init`.
     pub init: Init,
+}
+
+/// What a page stands on.
+enum Wire {
+    Link { socket: UnixStream, decoder: FrameDecoder },
+    WebSocket(Box<WebSocketStream<TlsStream<TcpStream>>>),
 }
 
 /// What came on one channel until it was closed.
@@ -67,12 +77,27 @@ impl Page {
     /// A page on a socket that leads to a bridge.
     pub fn new(socket: StdUnixStream) -> Self {
         socket.set_nonblocking(true).expect("a socket");
-        Self {
-            socket: UnixStream::from_std(socket).expect("a tokio runtime"),
-            decoder: FrameDecoder::default(),
-            earlier: VecDeque::new(),
-            init: Init::default(),
+        let socket = UnixStream::from_std(socket).expect("a tokio runtime");
+        Self::on(Wire::Link { socket, decoder: FrameDecoder::default() })
+    }
+
+    /// A page on a WebSocket to the server.
+    pub fn on_websocket(socket: WebSocketStream<TlsStream<TcpStream>>) -> Self {
+        Self::on(Wire::WebSocket(Box::new(socket)))
+    }
+
+    fn on(wire: Wire) -> Self {
+        Self { wire, binary: HashSet::new(), earlier: VecDeque::new(), init: Init::default() }
+    }
+
+    /// Takes the server's `init` and answers it.
+    pub async fn greet_server(&mut self) {
+        match self.next_control().await {
+            Control::Init(init) => self.init = init,
+            other => panic!("init expected, not {other:?}"),
         }
+        self.control(&json!({ "command": "init", "version": VERSION }))
+            .await;
     }
 
     /// Takes the bridge's `init` and answers it.
@@ -90,21 +115,54 @@ impl Page {
         let Value::Object(mut open) = options else { panic!("options are an object") };
         open.insert("command".to_owned(), "open".into());
         open.insert("channel".to_owned(), channel.into());
+        if open.get("binary").is_some_and(|binary| binary != false) {
+            self.binary.insert(channel.to_owned());
+        }
         self.control(&Value::Object(open)).await;
     }
 
     /// Sends a control message.
     pub async fn control(&mut self, message: &Value) {
-        let mut stream = BytesMut::new();
-        frame::encode_control(message.to_string().as_bytes(), &mut stream);
-        self.raw(&stream).await;
+        self.control_bytes(message.to_string().as_bytes()).await;
+    }
+
+    /// Sends the bytes of a control message.
+    pub async fn control_bytes(&mut self, message: &[u8]) {
+        match &mut self.wire {
+            Wire::Link { .. } => {
+                let mut stream = BytesMut::new();
+                frame::encode_control(message, &mut stream);
+                self.raw(&stream).await;
+            }
+            Wire::WebSocket(socket) => {
+                let text = format!("\n{}", String::from_utf8_lossy(message));
+                socket
+                    .send(Message::Text(text.into()))
+                    .await
+                    .expect("the server reads");
+            }
+        }
     }
 
     /// Sends data.
     pub async fn data(&mut self, channel: &str, payload: &[u8]) {
-        let mut stream = BytesMut::new();
-        frame::encode_data(&id(channel), payload, &mut stream);
-        self.raw(&stream).await;
+        match &mut self.wire {
+            Wire::Link { .. } => {
+                let mut stream = BytesMut::new();
+                frame::encode_data(&id(channel), payload, &mut stream);
+                self.raw(&stream).await;
+            }
+            Wire::WebSocket(socket) => {
+                let mut message = format!("{channel}\n").into_bytes();
+                message.extend_from_slice(payload);
+                let message = if self.binary.contains(channel) {
+                    Message::Binary(message.into())
+                } else {
+                    Message::Text(String::from_utf8(message).expect("text").into())
+                };
+                socket.send(message).await.expect("the server reads");
+            }
+        }
     }
 
     /// Says that no more data will come.
@@ -119,12 +177,12 @@ impl Page {
             .await;
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes on a link as they are.
     pub async fn raw(&mut self, stream: &[u8]) {
-        self.socket
-            .write_all(stream)
-            .await
-            .expect("the bridge reads");
+        match &mut self.wire {
+            Wire::Link { socket, .. } => socket.write_all(stream).await.expect("the bridge reads"),
+            Wire::WebSocket(_) => panic!("a WebSocket carries messages"),
+        }
     }
 
     /// The next frame; `None` when the bridge has ended the link.
@@ -216,9 +274,7 @@ impl Page {
                     }
                     Control::Ping { channel, fields } => {
                         let pong = Control::Pong { channel, fields }.to_bytes();
-                        let mut stream = BytesMut::new();
-                        frame::encode_control(&pong, &mut stream);
-                        self.raw(&stream).await;
+                        self.control_bytes(&pong).await;
                     }
                     _ => {}
                 },
@@ -259,20 +315,35 @@ impl Page {
     }
 
     async fn receive(&mut self) -> Option<Frame> {
-        let receiving = async {
-            loop {
-                if let Some(frame) = self.decoder.next_frame().expect("frames from the bridge") {
-                    return Some(frame);
-                }
-                match self.socket.read_buf(self.decoder.buffer(64 << 10)).await {
-                    Ok(0) | Err(_) => return None,
-                    Ok(_) => {}
-                }
-            }
-        };
+        let receiving = self.wire.receive();
         tokio::time::timeout(PATIENCE, receiving)
             .await
             .expect("something within 20 s")
+    }
+}
+
+impl Wire {
+    async fn receive(&mut self) -> Option<Frame> {
+        match self {
+            Self::Link { socket, decoder } => loop {
+                if let Some(frame) = decoder.next_frame().expect("frames from the bridge") {
+                    return Some(frame);
+                }
+                match socket.read_buf(decoder.buffer(64 << 10)).await {
+                    Ok(0) | Err(_) => return None,
+                    Ok(_) => {}
+                }
+            },
+            Self::WebSocket(socket) => loop {
+                let frame = match socket.next().await? {
+                    Ok(Message::Text(text)) => text.into(),
+                    Ok(Message::Binary(bytes)) => bytes,
+                    Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
+                    Ok(Message::Close(_)) | Err(_) => return None,
+                };
+                return Some(Frame::parse(frame).expect("frames from the server"));
+            },
+        }
     }
 }
 
