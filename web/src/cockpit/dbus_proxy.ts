@@ -20,8 +20,12 @@ export interface PageProxy {
     readonly valid: boolean;
     readonly data: Properties;
     readonly path: string;
+    addEventListener(type: string, listener: (event: CustomEvent, ...args: readonly unknown[]) => void): void;
     dispatchEvent(event: string, ...args: unknown[]): boolean;
 }
+
+/** Ends what a proxy holds, for those whose object went away. */
+const ends = new WeakMap<PageProxy, () => void>();
 
 /** `client.proxy()`. */
 export function makeProxy(client: ProxyClient, iface: string, path: string, options: api.DBusProxyOptions = {}): PageProxy {
@@ -50,16 +54,20 @@ export function makeProxy(client: ProxyClient, iface: string, path: string, opti
         state.valid = true;
         proxy.dispatchEvent("changed", changed);
     };
-    client.cache.onChange((changedPath, changedIface, changed) => {
+    const stop = client.cache.onChange((changedPath, changedIface, changed) => {
         if (changedPath === path && changedIface === iface) update(changed);
     });
     const known = client.cache.lookUp(path, iface);
     if (known !== null) update(known);
 
-    client.subscribe({ path, interface: iface }, (_path, _iface, member, args) => {
+    const subscription = client.subscribe({ path, interface: iface }, (_path, _iface, member, args) => {
         proxy.dispatchEvent("signal", member, args);
         if (isPublicName(member)) proxy.dispatchEvent(member, ...args);
     }, options.watch !== false);
+    ends.set(proxy, () => {
+        stop();
+        subscription.remove();
+    });
 
     if (options.watch === false) {
         state.valid = true;
@@ -131,12 +139,17 @@ export function makeProxies(client: ProxyClient, iface: string, namespace: strin
             if (existing === undefined) return;
             // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the object is the documented dictionary
             delete proxies[path];
+            ends.get(existing)?.();
             proxies.dispatchEvent("removed", existing);
         } else if (existing === undefined) {
             const proxy = makeProxy(client, iface, path, { watch: false });
             (proxies as Record<string, unknown>)[path] = proxy;
+            // The proxy's own event: then it has the new values already.
+            proxy.addEventListener("changed", (_event, values) => {
+                if (proxy.valid) proxies.dispatchEvent("changed", proxy, values);
+            });
             proxies.dispatchEvent("added", proxy);
-        } else proxies.dispatchEvent("changed", existing, changed);
+        }
     };
     client.cache.onChange((path, changedIface, changed) => {
         if (changedIface === iface) update(path, changed);

@@ -57,9 +57,7 @@ export class MultiPromise<T, Rest extends readonly unknown[] = []> implements Co
         if (state === "rejected" && !this.#handled) {
             setTimeout(() => {
                 if (this.#handled) return;
-                queueMicrotask(() => {
-                    throw values[0];
-                });
+                reportError(values[0]);
             });
         }
     }

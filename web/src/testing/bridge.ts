@@ -8,6 +8,13 @@ import { type ChannelMessage, type Message, encodeControl, parseControl } from "
 import { encodeMessage, parseMessage } from "../link/frame";
 import { transport } from "../cockpit/transport";
 
+// Browsers have it, node has not. A test that expects a report puts its own in place.
+globalThis.reportError = (error: unknown) => {
+    queueMicrotask(() => {
+        throw error;
+    });
+};
+
 /** What a test does with one channel that the page opened. */
 export interface BridgeChannel {
     readonly id: string;
@@ -46,7 +53,7 @@ export class ScriptedBridge {
     }
 
     channel(payload: string): BridgeChannel {
-        const found = this.channels.findLast(({ open }) => open["payload"] === payload);
+        const found = [...this.channels].reverse().find(({ open }) => open["payload"] === payload);
         if (found === undefined) throw new Error(`no ${payload} channel was opened`);
         return found;
     }

@@ -7,6 +7,7 @@ export interface Repeat {
     readonly count: number;
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller says what the file holds
 export function vectors<T>(name: string): readonly T[] {
     return JSON.parse(readFileSync(`../tests/vectors/${name}.json`, "utf8")) as readonly T[];
 }
