@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { afterEach, suite, test } from "node:test";
 import "../testing/bridge";
 import { formatBytes, formatDuration, formatNumber, formatPercent } from "../i18n";
-import { cockpit } from "./cockpit";
 import { type AddressBar, PageLocation } from "./location";
+import { cockpit } from "./package_api";
 import { SampleDecoder } from "./samples";
 import { Grid, Series } from "./series";
 

@@ -3,10 +3,14 @@
  * socket is the real thing. `connectTo()` puts it under the page's transport.
  */
 
+import { after } from "node:test";
 import { socketCarrier, type SocketLike } from "../link/carrier";
 import { type ChannelMessage, type Message, encodeControl, parseControl } from "../link/control";
 import { encodeMessage, parseMessage } from "../link/frame";
 import { transport } from "../cockpit/transport";
+
+// A link that stays open keeps the process alive.
+after(() => transport.close());
 
 // Browsers have it, node has not. A test that expects a report puts its own in place.
 globalThis.reportError = (error: unknown) => {
