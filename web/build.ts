@@ -37,7 +37,7 @@ const shared: esbuild.BuildOptions & { write: false; metafile: true } = {
     write: false,
     metafile: true,
     define: { "process.env.NODE_ENV": mode === "dev" ? '"development"' : '"production"' },
-    // uplot and xterm bring a sheet each; their few rules stand in our own sheets (`styles/`).
+    // The sheets that come with a script are part of shell.css (build/styles.ts).
     loader: { ".css": "empty" },
     plugins: [
         {

@@ -33,5 +33,5 @@ await esbuild.build({
     logLevel: "warning",
 });
 const files = tests.map((file) => path.join(out, file.replace(/\.tsx?$/, ".mjs")));
-const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit" });
+const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...files], { stdio: "inherit" });
 process.exitCode = status ?? 1;

@@ -46,5 +46,5 @@ function chunkLine(output: Output): Line[] {
 }
 
 function has(output: Output, folder: string): boolean {
-    return output.inputs.some((input) => input.startsWith(folder));
+    return output.inputs.some((input) => input.includes(folder));
 }

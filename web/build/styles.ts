@@ -26,6 +26,9 @@ const COMPONENTS = [
 
 const LAYOUTS = ["Flex/flex", "Gallery/gallery", "Grid/grid", "Split/split", "Stack/stack"] as const;
 
+/** Sheets of the graphs and the terminal: small, and their class names stand in their own scripts. */
+const OTHERS = ["uplot/dist/uPlot.min.css", "@xterm/xterm/css/xterm.css"] as const;
+
 /** Where class names may stand. Server templates carry the frame of the shell. */
 const CONTENT = ["src/**/*.ts", "src/**/*.tsx", "styles/*.css", "../server/templates/**/*.html"];
 
@@ -54,7 +57,8 @@ export async function shellSheet(root: string, mode: "release" | "dev"): Promise
         ...LAYOUTS.map((name) => `layouts/${name}.css`),
         "utilities/Accessibility/accessibility.css",
     ];
-    const theirs = await Promise.all(sheets.map((name) => readFile(path.join(patternfly, name), "utf8")));
+    const files = [...sheets.map((name) => path.join(patternfly, name)), ...OTHERS.map((name) => path.join(root, "node_modules", name))];
+    const theirs = await Promise.all(files.map((file) => readFile(file, "utf8")));
     const ours = await Promise.all((await ownSheets(root)).map((file) => readFile(file, "utf8")));
     const raw = [...theirs.map(withoutUrls).map(withoutUnusedThemes), SYSTEM_FONTS, ...ours].join("\n");
 
@@ -63,7 +67,7 @@ export async function shellSheet(root: string, mode: "release" | "dev"): Promise
         css: [{ raw }],
         // A class name is a word of letters, digits, dashes and underscores in quotes or in a sheet.
         defaultExtractor: (text) => text.match(/[\w-]+/g) ?? [],
-        safelist: { standard: ["html", "body", ":root", "pf-v6-theme-dark", "pf-v6-theme-high-contrast"] },
+        safelist: { standard: ["html", "body", ":root", "pf-v6-theme-dark", "pf-v6-theme-high-contrast", /^xterm/, /^u-/, /^uplot$/] },
         variables: true,
         keyframes: true,
         fontFace: true,

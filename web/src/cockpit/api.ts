@@ -147,7 +147,7 @@ export type BinarySpawnOptions = SpawnOptions & { readonly binary: true };
 
 /** A running program. Resolves to its output (and the message of its standard error) when it ends with 0. */
 export interface Process<Data extends Payload = string> extends CockpitPromise<Data, [message: string]> {
-    input(data: SendablePayload, stream?: boolean): this;
+    input(data?: SendablePayload | null, stream?: boolean): this;
     stream(callback: (data: Data) => unknown): this;
     close(problem?: string): this;
     readonly channel: Channel;
@@ -351,7 +351,7 @@ export interface HttpRequestOptions extends JsonObject {
 }
 
 export interface HttpRequest extends CockpitPromise<string> {
-    input(data: SendablePayload, stream?: boolean): this;
+    input(data?: SendablePayload | null, stream?: boolean): this;
     stream(callback: (data: string) => unknown): this;
     response(callback: (status: number, headers: Readonly<Record<string, string>>) => void): this;
     close(problem?: string): this;

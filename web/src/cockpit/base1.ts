@@ -1,5 +1,5 @@
 /** `base1/cockpit.js`: sets `window.cockpit` for packages written for Cockpit. A classic script. */
 
-import { cockpit } from "./cockpit";
+import { cockpit } from "./package_api";
 
 Object.assign(window, { cockpit });

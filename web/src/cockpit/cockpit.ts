@@ -1,34 +1,49 @@
-/** Cockpit's public JavaScript API as one object: what our pages import and packages get as `window.cockpit`. */
+/**
+ * The part of Cockpit's public JavaScript API that our own pages use, as one object.
+ *
+ * Packages get all of it (`package_api.ts`); what only they need stays out of our shell, which must be small.
+ */
 
-import type * as api from "./api";
+import { channel } from "./channel";
+import { byte_array, dbus, variant } from "./dbus";
+import { base64_decode, base64_encode, utf8_decoder, utf8_encoder } from "./encoding";
+import { message } from "./errors";
+import { Emitter, event_target } from "./events";
+import { file } from "./file";
+import { script, spawn } from "./process";
+import { all, defer, reject, resolve } from "./promise";
+import { kill, logout, permission, user } from "./session";
+import { transport } from "./transport";
 
-export interface Cockpit {
-    channel(options: api.ChannelOptions): api.Channel;
-    spawn(args: readonly string[] | string, options?: api.SpawnOptions & { readonly binary?: false }): api.Process;
-    spawn(args: readonly string[] | string, options: api.BinarySpawnOptions): api.Process<Uint8Array>;
-    script(script: string, args?: readonly string[], options?: api.SpawnOptions): api.Process;
-    dbus(name: string | null, options?: api.DBusOptions): api.DBusClient;
-    variant(type: string, value: unknown): api.DBusVariant;
-    byte_array(text: string): string;
-    file(path: string, options: api.FileOptions<Uint8Array> & { readonly binary: true }): api.FileHandle<Uint8Array>;
-    file<Content>(path: string, options: api.FileOptions<Content> & { readonly syntax: api.Syntax<Content> }): api.FileHandle<Content>;
-    file(path: string, options?: api.FileOptions<string>): api.FileHandle<string>;
-    http(endpoint: string | number | api.HttpOptions, options?: api.HttpOptions): api.HttpClient;
-    metrics(interval: number, options: api.MetricsOptions | readonly api.MetricsOptions[]): unknown;
-    location: api.Location;
-    jump(path: string | readonly string[], host?: string): void;
-    gettext(text: string): string;
-    gettext(context: string, text: string): string;
-    ngettext(one: string, many: string, count: number): string;
-    ngettext(context: string, one: string, many: string, count: number): string;
-    permission(options?: { readonly admin?: boolean }): api.Permission;
-    user(): api.CockpitPromise<api.UserInfo>;
-    logout(reload?: boolean, reason?: string): void;
-    kill(host: string | null, group?: string | null): void;
-    format(template: string, ...values: unknown[]): string;
-    format_bytes(bytes: number | null | undefined): string;
-    readonly hidden: boolean;
+interface CockpitEvents extends Record<string, readonly unknown[]> {
+    locationchanged: readonly [];
+    visibilitychange: readonly [];
 }
 
-/** Filled in by the files of this folder. */
-export const cockpit = {} as Cockpit;
+export class Cockpit extends Emitter<CockpitEvents> {
+    readonly transport = transport;
+    readonly channel = channel;
+    readonly spawn = spawn;
+    readonly script = script;
+    readonly dbus = dbus;
+    readonly variant = variant;
+    readonly byte_array = byte_array;
+    readonly file = file;
+    readonly permission = permission;
+    readonly user = user;
+    readonly logout = logout;
+    readonly kill = kill;
+    readonly message = message;
+    readonly base64_encode = base64_encode;
+    readonly base64_decode = base64_decode;
+    readonly utf8_encoder = utf8_encoder;
+    readonly utf8_decoder = utf8_decoder;
+    readonly event_target = event_target;
+    readonly defer = defer;
+    readonly resolve = resolve;
+    readonly reject = reject;
+    readonly all = all;
+}
+
+/** The API of our own pages. */
+export const cockpit = new Cockpit();

@@ -69,8 +69,6 @@ export function callSafely(callback: () => void): void {
     try {
         callback();
     } catch (error) {
-        queueMicrotask(() => {
-            throw error;
-        });
+        reportError(error);
     }
 }

@@ -56,7 +56,8 @@ export class MultiPromise<T, Rest extends readonly unknown[] = []> implements Co
         this.#finished({ state, values });
         if (state === "rejected" && !this.#handled) {
             setTimeout(() => {
-                if (!this.#handled) void Promise.reject(values[0] as Error);
+                if (this.#handled) return;
+                reportError(values[0]);
             });
         }
     }
@@ -103,7 +104,7 @@ export class MultiPromise<T, Rest extends readonly unknown[] = []> implements Co
     }
 
     done(callback: (value: T, ...rest: Rest) => void): this {
-        return this.#when(["resolved"], callback as Callback);
+        return this.#when(["resolved"], callback);
     }
 
     fail(callback: (error: never, ...rest: never[]) => void): this {

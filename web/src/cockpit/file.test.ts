@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ScriptedBridge, connectTo, settled } from "../testing/bridge";
+import { cockpit } from "./cockpit";
+
+/** A bridge with one file, which keeps what `fsreplace1` gives it and tells watchers. */
+class OneFile {
+    content: string | null;
+    version = 1;
+    readonly bridge: ScriptedBridge;
+    beforeReplace: (() => void) | null = null;
+
+    constructor(content: string | null) {
+        this.content = content;
+        this.bridge = new ScriptedBridge()
+            .script("fsread1", {
+                opened: (channel) => {
+                    if (this.content !== null) channel.send(this.content);
+                    channel.control("done");
+                    channel.close({ tag: this.tag });
+                },
+            })
+            .script("fsreplace1", {
+                control: (channel, { command }) => {
+                    if (command !== "done") return;
+                    this.beforeReplace?.();
+                    this.beforeReplace = null;
+                    const expected = channel.open["tag"];
+                    if (expected !== undefined && expected !== this.tag) {
+                        channel.close({ problem: "change-conflict" });
+                        return;
+                    }
+                    this.change(channel.received.length === 0 ? null : channel.received.join(""));
+                    channel.close({ tag: this.tag });
+                },
+            });
+        connectTo(this.bridge);
+    }
+
+    get tag(): string {
+        return this.content === null ? "-" : `v${this.version}`;
+    }
+
+    change(content: string | null): void {
+        this.content = content;
+        this.version++;
+    }
+
+    tellWatchers(): void {
+        this.bridge.channel("fswatch1").send(JSON.stringify({ event: "changed", path: "/etc/motd", tag: this.tag }));
+    }
+}
+
+test("read gives content and tag", async () => {
+    new OneFile("hello");
+    const seen: unknown[] = [];
+
+    assert.equal(await cockpit.file("/etc/motd").read().done((content, tag) => seen.push(content, tag)), "hello");
+    assert.deepEqual(seen, ["hello", "v1"]);
+});
+
+test("a file that is not there has no content, and that is no error", async () => {
+    new OneFile(null);
+    const seen: unknown[] = [];
+
+    assert.equal(await cockpit.file("/etc/motd").read().done((_content, tag) => seen.push(tag)), null);
+    assert.deepEqual(seen, ["-"]);
+});
+
+test("a syntax reads and writes values, and what it throws is the failure", async () => {
+    const there = new OneFile('{"a":1}');
+    const file = cockpit.file<{ a: number }>("/etc/x.json", { syntax: JSON });
+
+    assert.deepEqual(await file.read(), { a: 1 });
+    await file.replace({ a: 2 });
+    assert.equal(there.content, '{"a":2}');
+
+    there.change("{");
+    await assert.rejects(file.read(), SyntaxError);
+});
+
+test("replace with an empty text makes an empty file, with null none", async () => {
+    const there = new OneFile("old");
+    const file = cockpit.file("/etc/motd");
+
+    assert.equal(await file.replace(""), "v2");
+    assert.equal(there.content, "");
+    assert.deepEqual(there.bridge.channel("fsreplace1").received, [""]);
+
+    assert.equal(await file.replace(null), "-");
+    assert.equal(there.content, null);
+});
+
+test("replace with a tag that is over fails with change-conflict and leaves the file", async () => {
+    const there = new OneFile("old");
+
+    await assert.rejects(cockpit.file("/etc/motd").replace("new", "v0"), { problem: "change-conflict" });
+    assert.equal(there.content, "old");
+});
+
+test("modify reads again and tries again when somebody else was faster", async () => {
+    const there = new OneFile("a");
+    there.beforeReplace = () => there.change("b");
+
+    const result = await cockpit.file("/etc/motd").modify((content) => `${content ?? ""}!`);
+
+    assert.equal(result, "b!");
+    assert.equal(there.content, "b!");
+});
+
+test("watch calls back now, after changes by others, and once for our own", async () => {
+    const there = new OneFile("first");
+    const file = cockpit.file("/etc/motd");
+    const seen: unknown[] = [];
+
+    const watch = file.watch((content, tag) => seen.push([content, tag]));
+    await settled();
+    there.change("second");
+    there.tellWatchers();
+    await settled();
+    await file.replace("third");
+    there.tellWatchers();
+    await settled();
+    assert.deepEqual(seen, [["first", "v1"], ["second", "v2"], ["third", "v3"]]);
+
+    watch.remove();
+    await settled();
+    assert.equal(there.bridge.channel("fswatch1").controls[0]?.command, "close");
+});
+
+test("watch without reading tells the tag only", async () => {
+    const there = new OneFile("first");
+    const seen: unknown[] = [];
+    cockpit.file("/etc/motd").watch((content, tag) => seen.push([content, tag]), { read: false });
+    await settled();
+
+    there.change("second");
+    there.tellWatchers();
+    await settled();
+
+    assert.deepEqual(seen, [[null, "v2"]]);
+    assert.throws(() => there.bridge.channel("fsread1"));
+});
+
+test("close cancels what is under way", async () => {
+    connectTo(new ScriptedBridge());
+    const file = cockpit.file("/etc/motd");
+    const reading = file.read();
+    await settled();
+
+    file.close();
+
+    await assert.rejects(reading, { problem: "cancelled" });
+});
