@@ -40,8 +40,9 @@ export interface DBusFailure extends Error {
 
 /** The answer of an HTTP server that was not a success. */
 export interface HttpFailure extends CockpitError {
-    readonly status: number;
-    readonly reason: string;
+    /** Null when there was no answer. */
+    readonly status: number | null;
+    readonly reason: string | null;
 }
 
 // ---------------------------------------------------------------- promises
@@ -57,7 +58,7 @@ export interface CockpitPromise<T, Rest extends readonly unknown[] = []> extends
 }
 
 export interface Deferred<T> {
-    promise(): CockpitPromise<T>;
+    readonly promise: CockpitPromise<T>;
     resolve(...values: unknown[]): this;
     reject(...values: unknown[]): this;
     notify(...values: unknown[]): this;
@@ -109,6 +110,13 @@ export interface ChannelEvents extends Record<string, readonly unknown[]> {
     close: readonly [options: ControlMessage];
 }
 
+export interface ChannelBuffer {
+    /** Returns how much it used, in characters or bytes; anything but a number means all. */
+    callback: ((data: Payload) => unknown) | null;
+    /** What is left; empties the buffer. */
+    squash(): Payload;
+}
+
 export interface Channel extends EventSource<ChannelEvents> {
     /** Null until the link is up. */
     readonly id: string | null;
@@ -119,8 +127,8 @@ export interface Channel extends EventSource<ChannelEvents> {
     control(options: JsonObject): void;
     close(problemOrOptions?: string | JsonObject): void;
     wait(callback?: (options: ControlMessage) => void): CockpitPromise<ControlMessage>;
-    /** Collects data; see the guide. The callback returns how much of the block it consumed. */
-    buffer(callback: ((block: Payload) => number | undefined) | null): () => Payload;
+    /** Collects what comes; a callback takes the data so far and returns how much of it was used. */
+    buffer(callback?: ((data: Payload) => unknown) | null): ChannelBuffer;
 }
 
 // ---------------------------------------------------------------- processes
