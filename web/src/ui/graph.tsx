@@ -79,8 +79,8 @@ function data({ times, lines }: GraphProps): uPlot.AlignedData {
 function options(element: HTMLElement, latest: { readonly current: GraphProps }): uPlot.Options {
     const style = getComputedStyle(element);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
-    const quiet = colour("--ph-graph-text");
-    const grid = { stroke: colour("--ph-graph-grid"), width: 1 };
+    const quiet = style.color;
+    const grid = { stroke: style.borderTopColor, width: 1 };
     const font = `11px ${style.fontFamily}`;
     return {
         width: element.clientWidth,

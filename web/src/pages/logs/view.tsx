@@ -198,7 +198,7 @@ function Entries(props: Props & { readonly log: Log }): JSX.Element {
                     }
                 />
             )}
-            <div class="ph-log" ref={list}>
+            <div class="ph-log" ref={list} role="log" aria-live="off" aria-label={_("Entries")}>
                 {log.entries.map((entry, index) => {
                     const date = day(entry.time);
                     const before = log.entries[index - 1];

@@ -31,13 +31,14 @@ export function unitView(props: Props): () => JSX.Element {
         const { context, name } = props;
         return (
             <>
-                <nav aria-label={_("Way back")}>
-                    <a href={hostAddress(context.host, { page: "services", filter: { kind: "service" } })}>{_("Services")}</a>
-                    <span aria-hidden="true"> / </span>
-                </nav>
-                <h1 class="pf-v6-c-title pf-m-2xl ph-unit-title">
-                    <HostText text={name.value} />
-                </h1>
+                <div>
+                    <a class="ph-way-back" href={hostAddress(context.host, { page: "services", filter: { kind: "service" } })}>
+                        {_("All services")}
+                    </a>
+                    <h1 class="pf-v6-c-title pf-m-2xl ph-unit-title">
+                        <HostText text={name.value} />
+                    </h1>
+                </div>
                 <Content {...props} />
             </>
         );
@@ -194,7 +195,7 @@ function UnitLog({ log, retry }: { readonly log: LogState; readonly retry: () =>
         case "ready":
             if (log.log.entries.length === 0) return <p class="ph-quiet">{_("It wrote nothing that you may read.")}</p>;
             return (
-                <div class="ph-log ph-log-in-card">
+                <div class="ph-log ph-log-in-card" role="log" aria-live="off" aria-label={_("Log")} tabIndex={0}>
                     {log.log.entries.map((entry) => (
                         <EntryRow key={entry.cursor} entry={entry} />
                     ))}
