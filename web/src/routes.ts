@@ -89,7 +89,6 @@ export function parseUnitName(text: string): UnitName | null {
 
 /** Takes `text` as a filter's text: one line, not empty, at most 200 characters. */
 export function parseText(text: string | null): string | null {
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
     if (text === null || text === "" || text.length > MAX_TEXT || /[\u0000-\u001f\u007f]/.test(text)) return null;
     return text;
 }

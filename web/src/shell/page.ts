@@ -30,5 +30,10 @@ export interface OpenPage<View extends HostView = HostView> {
     readonly close: () => void;
 }
 
+/** Makes the effect that is running start again whenever one of `signals` changes. */
+export function dependOn(...signals: readonly ReadonlySignal<unknown>[]): void {
+    signals.forEach((signal) => signal.value);
+}
+
 /** Undoes what was started: closes channels, ends subscriptions. */
 export type Stop = () => void;

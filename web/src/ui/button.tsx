@@ -5,12 +5,15 @@ import { useId } from "preact/hooks";
 
 import { Icon, type IconName } from "./icon";
 
-export type ButtonLook = "primary" | "secondary" | "danger" | "link" | "plain";
+export type ButtonLook = "primary" | "secondary" | "danger" | "quiet" | "link" | "plain";
 
 const LOOKS: Readonly<Record<ButtonLook, string>> = {
     primary: "pf-v6-c-button pf-m-primary",
     secondary: "pf-v6-c-button pf-m-secondary",
     danger: "pf-v6-c-button pf-m-danger",
+    /** For acts that stand in every row. */
+    quiet: "pf-v6-c-button pf-m-link",
+    /** Within a sentence. */
     link: "pf-v6-c-button pf-m-link pf-m-inline",
     plain: "pf-v6-c-button pf-m-plain",
 };

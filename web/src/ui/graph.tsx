@@ -9,6 +9,8 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 
+import { hourAndMinute } from "./time";
+
 export interface Line {
     readonly label: string;
     readonly colour: "first" | "second";
@@ -26,6 +28,8 @@ export interface GraphProps {
     readonly least: number;
     /** How a value is written at the axis. */
     readonly write: (value: number) => string;
+    /** Whether round values of the axis are round in powers of two or of ten. */
+    readonly steps: "binary" | "decimal";
     /** Changes when the theme does, so that colours are read again. */
     readonly theme: string;
 }
@@ -110,7 +114,7 @@ function options(element: HTMLElement, latest: { readonly current: GraphProps })
                 size: 22,
                 space: 60,
                 incrs: [60],
-                values: (_plot, seconds) => seconds.map((second) => clock(second * 1000)),
+                values: (_plot, seconds) => seconds.map((second) => hourAndMinute(second * 1000)),
             },
             {
                 stroke: quiet,
@@ -120,6 +124,7 @@ function options(element: HTMLElement, latest: { readonly current: GraphProps })
                 border: { show: false },
                 size: 64,
                 space: 34,
+                ...(latest.current.steps === "binary" && { incrs: BINARY_STEPS }),
                 values: (_plot, values) => values.map((value) => latest.current.write(value)),
             },
         ],
@@ -142,8 +147,4 @@ const COLOURS = {
     second: { stroke: "--ph-graph-second", fill: "--ph-graph-second-fill" },
 } as const;
 
-const HOURS_AND_MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-
-function clock(time: number): string {
-    return HOURS_AND_MINUTES.format(time);
-}
+const BINARY_STEPS = Array.from({ length: 50 }, (_none, power) => 2 ** power);

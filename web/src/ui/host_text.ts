@@ -12,7 +12,6 @@ export const SHOWN_AT_ONCE = 4096;
 // paragraph separators, bidi embeddings and isolates, invisible operators, byte order mark, annotations, tag
 // characters, and surrogates without a partner.
 const HIDDEN =
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
 
 /** `text` with each hidden character replaced by a mark that shows it. */

@@ -5,11 +5,25 @@ import { language } from "../i18n";
 const CLOCK: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 const DAY: Intl.DateTimeFormatOptions = { weekday: "long", year: "numeric", month: "long", day: "numeric" };
 
-let made: { readonly language: string; readonly clock: Intl.DateTimeFormat; readonly day: Intl.DateTimeFormat } | null = null;
+const SHORT_CLOCK: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+interface Formatters {
+    readonly language: string;
+    readonly clock: Intl.DateTimeFormat;
+    readonly shortClock: Intl.DateTimeFormat;
+    readonly day: Intl.DateTimeFormat;
+}
+
+let made: Formatters | null = null;
 
 /** Hours, minutes and seconds. `time` is in milliseconds since 1970. */
 export function clock(time: number): string {
     return formatters().clock.format(time);
+}
+
+/** Hours and minutes. `time` is in milliseconds since 1970. */
+export function hourAndMinute(time: number): string {
+    return formatters().shortClock.format(time);
 }
 
 /** The day in full. `time` is in milliseconds since 1970. */
@@ -17,10 +31,15 @@ export function day(time: number): string {
     return formatters().day.format(time);
 }
 
-function formatters(): NonNullable<typeof made> {
+function formatters(): Formatters {
     const wanted = language();
     if (made?.language !== wanted) {
-        made = { language: wanted, clock: new Intl.DateTimeFormat(wanted, CLOCK), day: new Intl.DateTimeFormat(wanted, DAY) };
+        made = {
+            language: wanted,
+            clock: new Intl.DateTimeFormat(wanted, CLOCK),
+            shortClock: new Intl.DateTimeFormat(wanted, SHORT_CLOCK),
+            day: new Intl.DateTimeFormat(wanted, DAY),
+        };
     }
     return made;
 }

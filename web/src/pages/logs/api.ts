@@ -20,7 +20,7 @@ export async function readJournal(host: HostName, filter: LogFilter, stretch: Ex
     const reader = new EntryReader();
     const entries: Entry[] = [];
     const process = cockpit.spawn(journalCommand(filter, stretch), { ...READING, host });
-    process.stream((piece) => {
+    void process.stream((piece) => {
         entries.push(...reader.read(piece));
     });
     try {
@@ -51,7 +51,7 @@ export function followJournal(
         if (wanted && entries.length > 0) onEntries(entries);
     };
     const process = cockpit.spawn(journalCommand(filter, { kind: "follow", after }), { ...READING, host });
-    process.stream((piece) => {
+    void process.stream((piece) => {
         gathered = [...gathered, ...reader.read(piece)].slice(-MAX_GATHERED);
         timer ??= setTimeout(handOn, GATHER);
     });
@@ -66,7 +66,7 @@ export function followJournal(
     return () => {
         wanted = false;
         clearTimeout(timer);
-        process.close("terminated");
+        void process.close("terminated");
     };
 }
 
@@ -77,6 +77,6 @@ export async function readFields(host: HostName, cursor: Cursor): Promise<{ name
 
 /** `journalctl --grep` ends with 1 and says nothing when no entry matches. */
 function isNoMatch(error: unknown): boolean {
-    const { exit_status: status, message } = error as { readonly exit_status?: unknown; readonly message?: unknown };
-    return status === 1 && (message === undefined || message === null || message === "" || /exited with code 1$/.test(String(message)));
+    const { code, message } = problemOf(error);
+    return code === "exit-status 1" && (message === "" || message.endsWith("exited with code 1"));
 }

@@ -4,7 +4,7 @@ import { computed, effect, signal } from "@preact/signals";
 
 import { type Problem, problemOf } from "../../ui/problem";
 import type { HostView, LogFilter } from "../../routes";
-import type { OpenPage, PageContext, Stop } from "../../shell/page";
+import { dependOn, type OpenPage, type PageContext, type Stop } from "../../shell/page";
 import { tabVisibility } from "../../ui/visibility";
 import { followJournal, readFields, readJournal } from "./api";
 import { canFollow, type Cursor, EMPTY_LOG, type LogState, PAGE_ROWS, withNewer, withOlder } from "./model";
@@ -79,17 +79,14 @@ export function open(context: PageContext, view: Extract<HostView, { page: "logs
 
     const stopLoading = effect(() => {
         // Superuser access shows more of the journal, so its change loads again.
-        void context.superuser.value;
-        if (context.link.value === "down") return;
-        void filter.value;
-        reload();
+        dependOn(context.superuser, filter);
+        if (context.link.value === "up") reload();
     });
     // A computed value changes only when it differs, so that new rows do not start the program again.
     const ready = computed(() => state.value.kind === "ready");
     const stopFollowing = effect((): Stop | undefined => {
         const wanted = following.value === "on" && ready.value && context.link.value === "up" && tabVisibility.value === "visible";
-        void context.superuser.value;
-        void filter.value;
+        dependOn(context.superuser, filter);
         const known = state.peek();
         if (!wanted || known.kind !== "ready") return undefined;
         return followJournal(

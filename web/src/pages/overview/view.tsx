@@ -156,6 +156,7 @@ interface GraphCard {
     readonly title: string;
     readonly lines: readonly { readonly label: string; readonly name: keyof Figures }[];
     readonly write: (value: number) => string;
+    readonly steps: "binary" | "decimal";
     readonly top: (last: Figures | null) => number | null;
     readonly least: number;
     readonly summary: (last: Figures | null) => string;
@@ -171,6 +172,7 @@ function graphCards(): readonly GraphCard[] {
                 { label: _("Waiting for disks"), name: "wait" },
             ],
             write: percent,
+            steps: "decimal",
             top: () => 100,
             least: 100,
             summary: (last) => known(last?.cpu, percent),
@@ -179,6 +181,7 @@ function graphCards(): readonly GraphCard[] {
             title: _("Memory"),
             lines: [{ label: _("In use"), name: "memoryUsed" }],
             write: formatBytes,
+            steps: "binary",
             top: (last) => last?.memoryTotal ?? null,
             least: KIB * KIB,
             summary: (last) => fill(_("$0 of $1"), known(last?.memoryUsed, formatBytes), known(last?.memoryTotal, formatBytes)),
@@ -190,6 +193,7 @@ function graphCards(): readonly GraphCard[] {
                 { label: _("Written"), name: "diskWritten" },
             ],
             write: formatBytesPerSecond,
+            steps: "decimal",
             top: () => null,
             least: 100_000,
             summary: (last) =>
@@ -202,6 +206,7 @@ function graphCards(): readonly GraphCard[] {
                 { label: _("Sent"), name: "sent" },
             ],
             write: formatBytesPerSecond,
+            steps: "decimal",
             top: () => null,
             least: 10_000,
             summary: (last) =>
@@ -248,6 +253,7 @@ function LiveGraph({ graph, history, theme }: { readonly graph: GraphCard; reado
                     top={graph.top(history.figures.at(-1) ?? null)}
                     least={graph.least}
                     write={graph.write}
+                    steps={graph.steps}
                     theme={theme}
                 />
             )}

@@ -15,7 +15,7 @@ export function ActButton(props: {
     readonly acts: Acts;
     readonly superuser: "on" | "off";
     readonly size: "normal" | "small";
-    readonly look?: "primary" | "secondary";
+    readonly look?: "primary" | "secondary" | "quiet";
 }): JSX.Element {
     const { unit, act, acts, superuser, size, look = "secondary" } = props;
     const doing = acts.doing.value.find((other) => other.unit === unit.name);

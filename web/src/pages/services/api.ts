@@ -121,19 +121,23 @@ export async function doAct(host: HostName, name: UnitName, act: Act): Promise<v
     try {
         switch (act) {
             case "start":
-                return await runJob(client, "StartUnit", name);
+                await runJob(client, "StartUnit", name);
+                break;
             case "stop":
-                return await runJob(client, "StopUnit", name);
+                await runJob(client, "StopUnit", name);
+                break;
             case "restart":
-                return await runJob(client, "RestartUnit", name);
+                await runJob(client, "RestartUnit", name);
+                break;
             case "enable":
                 await client.call(MANAGER_PATH, MANAGER, "EnableUnitFiles", [[name], false, false], { type: "asbb" });
+                await client.call(MANAGER_PATH, MANAGER, "Reload", []);
                 break;
             case "disable":
                 await client.call(MANAGER_PATH, MANAGER, "DisableUnitFiles", [[name], false], { type: "asb" });
+                await client.call(MANAGER_PATH, MANAGER, "Reload", []);
                 break;
         }
-        await client.call(MANAGER_PATH, MANAGER, "Reload", []);
     } finally {
         client.close();
     }

@@ -19,12 +19,13 @@ const UNIT = {
 test("details carry state, file and time in milliseconds", () => {
     const details = detailsFrom(NAME, "/u/nginx", UNIT, { MainPID: 0, MemoryCurrent: 1.8446744073709552e19 });
 
-    assert.equal(details?.unit.activity, "failed");
-    assert.equal(details?.unit.enablement, "enabled");
-    assert.equal(details?.since, 1_747_058_400_000);
-    assert.equal(details?.mainPid, null);
-    assert.equal(details?.memory, null);
-    assert.deepEqual(details?.wantedBy, ["multi-user.target"]);
+    assert.ok(details);
+    assert.equal(details.unit.activity, "failed");
+    assert.equal(details.unit.enablement, "enabled");
+    assert.equal(details.since, 1_747_058_400_000);
+    assert.equal(details.mainPid, null);
+    assert.equal(details.memory, null);
+    assert.deepEqual(details.wantedBy, ["multi-user.target"]);
 });
 
 test("a failed service says why", () => {

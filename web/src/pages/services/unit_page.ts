@@ -3,7 +3,7 @@
 import { computed, effect, signal } from "@preact/signals";
 
 import type { HostView } from "../../routes";
-import type { OpenPage, PageContext, Stop } from "../../shell/page";
+import { dependOn, type OpenPage, type PageContext, type Stop } from "../../shell/page";
 import { problemOf } from "../../ui/problem";
 import { followJournal, readJournal } from "../logs/api";
 import { EMPTY_LOG, type LogState, withNewer, withOlder } from "../logs/model";
@@ -36,7 +36,7 @@ export function open(context: PageContext, view: OneUnit): OpenPage<OneUnit> {
         });
     };
     const stopLinked = effect(() => {
-        void name.value;
+        dependOn(name);
         if (context.link.value === "down") return undefined;
         watch();
         return () => stopUnit();
@@ -56,13 +56,12 @@ export function open(context: PageContext, view: OneUnit): OpenPage<OneUnit> {
         );
     };
     const stopLog = effect(() => {
-        void name.value;
-        void context.superuser.value;
+        dependOn(name, context.superuser);
         if (context.link.value === "up") readLog();
     });
     const ready = computed(() => log.value.kind === "ready");
     const stopFollowing = effect((): Stop | undefined => {
-        void context.superuser.value;
+        dependOn(context.superuser);
         if (context.link.value === "down" || !ready.value) return undefined;
         const known = log.peek();
         const newest = known.kind === "ready" ? (known.log.entries[0]?.cursor ?? null) : null;

@@ -145,7 +145,7 @@ function Row({ unit, context, acts }: { readonly unit: Unit; readonly context: P
             </td>
             <td class="pf-v6-c-table__td">{enablementLabel(unit.enablement)}</td>
             <td class="pf-v6-c-table__td ph-units-acts">
-                {first !== undefined && <ActButton unit={unit} act={first} acts={acts} superuser={context.superuser.value} size="small" />}
+                {first !== undefined && <ActButton unit={unit} act={first} acts={acts} superuser={context.superuser.value} size="small" look="quiet" />}
             </td>
         </tr>
     );

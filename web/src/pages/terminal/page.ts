@@ -3,7 +3,7 @@
 import { effect, signal } from "@preact/signals";
 
 import { fill, _ } from "../../i18n";
-import type { OpenPage, PageContext } from "../../shell/page";
+import { dependOn, type OpenPage, type PageContext } from "../../shell/page";
 import { readShellUser, type RunningShell, startShell } from "./api";
 import type { Shell } from "./model";
 import type { Screen } from "./screen";
@@ -49,7 +49,7 @@ export function open(context: PageContext): OpenPage {
             });
             screen = opened;
             stopTheme = effect(() => {
-                void context.theme.value;
+                dependOn(context.theme);
                 // The class of the theme is set in an effect of its own, so colours are read after it.
                 queueMicrotask(() => opened.recolour(element));
             });
