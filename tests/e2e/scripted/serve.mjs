@@ -1,0 +1,118 @@
+/**
+ * The whole interface against a scripted bridge: serves `web/dist` on loopback with the real headers, and answers
+ * channels from `machine.mjs`.
+ *
+ * `node scripted/serve.mjs [PORT]` for a look with one's own browser; the tests call `serve`.
+ */
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { Bridge } from "./bridge.mjs";
+import { accept } from "./websocket.mjs";
+
+const DIST = fileURLToPath(new URL("../../../web/dist/", import.meta.url));
+
+/** The policy of our own documents, as the server sends it. */
+const POLICY =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+    "form-action 'self'; base-uri 'none'; object-src 'none'; frame-src 'self'; frame-ancestors 'self'; require-trusted-types-for 'script'";
+
+const HEADERS = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "sameorigin",
+};
+
+const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+
+/** Starts on loopback; `machine` answers what the pages ask. Resolves to the address and what controls the server. */
+export async function serve(machine, port = 0) {
+    const sockets = new Set();
+    const bridges = new Set();
+    let refusing = false;
+    const server = createServer((request, response) => {
+        answer(request, response).catch(() => response.writeHead(500).end());
+    });
+    server.on("upgrade", (request, socket) => {
+        if (refusing) {
+            socket.destroy();
+            return;
+        }
+        sockets.add(socket);
+        const connection = accept(request, socket, {
+            message: (message) => bridge.receive(message),
+            closed: () => {
+                bridge.close();
+                bridges.delete(bridge);
+                sockets.delete(socket);
+            },
+        });
+        const bridge = new Bridge(machine, connection.send);
+        bridges.add(bridge);
+    });
+    await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+    return {
+        address: `http://localhost:${server.address().port}`,
+        /** Cuts every link, and refuses new ones until `restore`. */
+        cut: () => {
+            refusing = true;
+            for (const socket of sockets) socket.destroy();
+        },
+        restore: () => {
+            refusing = false;
+        },
+        close: () => {
+            for (const socket of sockets) socket.destroy();
+            server.closeAllConnections();
+            server.close();
+        },
+    };
+}
+
+async function answer(request, response) {
+    const { pathname } = new URL(request.url, "http://localhost");
+    if (pathname.startsWith("/assets/")) {
+        const file = path.join(DIST, path.normalize(pathname));
+        const content = await readFile(file).catch(() => null);
+        if (content === null) response.writeHead(404, HEADERS).end();
+        else response.writeHead(200, { ...HEADERS, "Content-Type": TYPES[path.extname(file)] }).end(content);
+        return;
+    }
+    if (pathname === "/cockpit/@localhost/base1/cockpit.js") {
+        response.writeHead(200, { ...HEADERS, "Content-Type": "text/javascript" }).end(await readFile(path.join(DIST, "base1/cockpit.js")));
+        return;
+    }
+    if (pathname.startsWith("/cockpit/@localhost/demo/")) {
+        const file = pathname.endsWith(".js") ? "demo.js" : "demo.html";
+        const content = await readFile(new URL(`./package/${file}`, import.meta.url));
+        response.writeHead(200, { ...HEADERS, "Content-Type": file.endsWith(".js") ? "text/javascript" : "text/html" }).end(content);
+        return;
+    }
+    if (pathname.startsWith("/cockpit/") || pathname === "/favicon.ico") {
+        response.writeHead(404, HEADERS).end();
+        return;
+    }
+    response.writeHead(200, { ...HEADERS, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": POLICY }).end(await document());
+}
+
+/** The frame of the shell, as the server's template has it. */
+async function document() {
+    const entries = JSON.parse(await readFile(path.join(DIST, "entries.json"), "utf8"));
+    const preload = entries.preload.map((file) => `<link rel="modulepreload" href="/assets/${file}">`).join("");
+    return `<!doctype html><html lang="en" data-icons="/assets/${entries["icons.svg"]}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Pilothouse</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="/assets/${entries["shell.css"]}">${preload}
+<script type="module" src="/assets/${entries["shell.js"]}"></script></head><body><div id="app"></div></body></html>`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+    const { Machine } = await import("./machine.mjs");
+    const { address } = await serve(new Machine(), Number(process.argv[2] ?? 9099));
+    console.log(address);
+}

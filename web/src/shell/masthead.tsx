@@ -1,0 +1,70 @@
+/** The bar at the top: product, host, superuser access, and the account menu. */
+
+import type { JSX } from "preact";
+
+import { _ } from "../i18n";
+import { hostAddress, type HostName } from "../routes";
+import { Button } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { HostText } from "../ui/text";
+import type { SuperuserAccess } from "./superuser";
+import { SuperuserControl } from "./superuser_control";
+import { chooseTheme, THEME_CHOICES, type ThemeChoice, themeChoice } from "./theme";
+
+const MENU_ID = "account-menu";
+
+interface Props {
+    readonly host: HostName;
+    /** What the host calls itself; empty while unknown. */
+    readonly hostLabel: string;
+    readonly userName: string;
+    readonly superuser: SuperuserAccess | null;
+    readonly onLogout: () => void;
+}
+
+export function Masthead({ host, hostLabel, userName, superuser, onLogout }: Props): JSX.Element {
+    return (
+        <header class="ph-masthead">
+            <span class="ph-product">{_("Pilothouse")}</span>
+            <a class="ph-host" href={hostAddress(host, { page: "overview" })} title={host}>
+                <HostText text={hostLabel || host} />
+            </a>
+            <span class="ph-masthead-space" />
+            {superuser !== null && <SuperuserControl superuser={superuser} hostLabel={hostLabel || host} />}
+            <AccountMenu userName={userName} onLogout={onLogout} />
+        </header>
+    );
+}
+
+function AccountMenu({ userName, onLogout }: { readonly userName: string; readonly onLogout: () => void }): JSX.Element {
+    return (
+        <div class="ph-account">
+            <Button look="plain" icon="user" opens={MENU_ID}>
+                {userName === "" ? _("Account") : <HostText text={userName} />} <Icon name="down" />
+            </Button>
+            <div id={MENU_ID} popover="auto" class="pf-v6-c-card ph-menu">
+                <fieldset class="ph-theme">
+                    <legend>{_("Theme")}</legend>
+                    {THEME_CHOICES.map((choice) => (
+                        <label key={choice} class="ph-radio">
+                            <input type="radio" name="theme" value={choice} checked={themeChoice.value === choice} onChange={() => chooseTheme(choice)} />
+                            {themeLabel(choice)}
+                        </label>
+                    ))}
+                </fieldset>
+                <Button onClick={onLogout}>{_("Log out")}</Button>
+            </div>
+        </div>
+    );
+}
+
+function themeLabel(choice: ThemeChoice): string {
+    switch (choice) {
+        case "auto":
+            return _("As the system");
+        case "light":
+            return _("Light");
+        case "dark":
+            return _("Dark");
+    }
+}
