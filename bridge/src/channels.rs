@@ -1,6 +1,11 @@
 //! The list of channel kinds that this bridge serves itself.
 
 mod echo;
+mod fsinfo;
+mod fslist;
+mod fsread;
+mod fsreplace;
+mod fswatch;
 mod info;
 mod null;
 
@@ -18,7 +23,16 @@ pub type Serving = Pin<Box<dyn Future<Output = Result<Fields, Closed>> + Send>>;
 type Start = fn(Fields, Port) -> Serving;
 
 /// Every kind, and how it is started.
-const KINDS: &[(&str, Start)] = &[kind::<echo::Echo>(), kind::<info::Info>(), kind::<null::Null>()];
+const KINDS: &[(&str, Start)] = &[
+    kind::<echo::Echo>(),
+    kind::<fsinfo::FileInfo>(),
+    kind::<fslist::FileList>(),
+    kind::<fsread::FileRead>(),
+    kind::<fsreplace::FileReplace>(),
+    kind::<fswatch::FileWatch>(),
+    kind::<info::Info>(),
+    kind::<null::Null>(),
+];
 
 /// Starts a channel of `kind`; `None` when there is no such kind.
 pub fn start(kind: &str, options: Fields, port: Port) -> Option<Serving> {

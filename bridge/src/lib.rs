@@ -7,10 +7,16 @@
 
 pub mod channel;
 pub mod channels;
+pub mod file_tag;
+pub mod file_work;
+pub mod folder;
 pub mod link;
 pub mod outbox;
+pub mod owners;
+pub mod path_watch;
 pub mod port;
 pub mod process;
+pub mod readiness;
 pub mod router;
 pub mod user;
 
