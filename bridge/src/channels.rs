@@ -8,6 +8,7 @@ mod fsreplace;
 mod fswatch;
 mod info;
 mod null;
+mod packages;
 
 use std::pin::Pin;
 
@@ -32,6 +33,7 @@ const KINDS: &[(&str, Start)] = &[
     kind::<fswatch::FileWatch>(),
     kind::<info::Info>(),
     kind::<null::Null>(),
+    kind::<packages::PackageFiles>(),
 ];
 
 /// Starts a channel of `kind`; `None` when there is no such kind.

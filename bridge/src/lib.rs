@@ -13,6 +13,7 @@ pub mod folder;
 pub mod link;
 pub mod outbox;
 pub mod owners;
+pub mod packages;
 pub mod path_watch;
 pub mod port;
 pub mod process;
@@ -30,6 +31,7 @@ use rustix::process::DumpableBehavior;
 
 use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
+use crate::packages::{Packages, Places};
 use crate::router::{Router, RouterError};
 use crate::user::User;
 
@@ -56,16 +58,23 @@ pub struct Bridge {
     /// What goes to the server.
     pub outbox: Outbox,
     user: OnceLock<User>,
+    packages: OnceLock<Packages>,
 }
 
 impl Bridge {
     fn new(outbox: Outbox) -> Self {
-        Self { outbox, user: OnceLock::new() }
+        Self { outbox, user: OnceLock::new(), packages: OnceLock::new() }
     }
 
     /// The user that this bridge is.
     pub fn user(&self) -> &User {
         self.user.get_or_init(User::current)
+    }
+
+    /// The packages that are installed here. They are read when they are first needed.
+    pub fn packages(&self) -> &Packages {
+        self.packages
+            .get_or_init(|| Packages::new(Places::from_environment(&self.user().home)))
     }
 
     /// Whether this bridge may do everything already.

@@ -11,4 +11,5 @@ mod fslist;
 mod fsread;
 mod fsreplace;
 mod fswatch;
+mod packages;
 mod page;

@@ -60,6 +60,8 @@ pub(crate) struct Page {
     decoder: FrameDecoder,
     seen: VecDeque<(String, Seen)>,
     pongs: usize,
+    /// Ends with the page.
+    _program: Option<tokio::process::Child>,
 }
 
 impl Page {
@@ -68,10 +70,38 @@ impl Page {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let link = Link::from_socket(theirs).unwrap();
         tokio::spawn(async move { bridge::run(link).await.unwrap() });
+        Self::greet(ours, None).await
+    }
+
+    /// Starts the bridge's program with these variables, and greets it.
+    pub(crate) async fn of_program(variables: &[(&str, &std::path::Path)]) -> Self {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let output = theirs.try_clone().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the test starts what it tests")]
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pilothouse-bridge"));
+        let program = command
+            .envs(variables.iter().copied())
+            .stdin(std::os::fd::OwnedFd::from(theirs))
+            .stdout(std::os::fd::OwnedFd::from(output))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        drop(command);
+        Self::greet(ours, Some(program)).await
+    }
+
+    async fn greet(
+        ours: std::os::unix::net::UnixStream,
+        program: Option<tokio::process::Child>,
+    ) -> Self {
         ours.set_nonblocking(true).unwrap();
-        let stream = UnixStream::from_std(ours).unwrap();
-        let mut page =
-            Self { stream, decoder: FrameDecoder::default(), seen: VecDeque::new(), pongs: 0 };
+        let mut page = Self {
+            stream: UnixStream::from_std(ours).unwrap(),
+            decoder: FrameDecoder::default(),
+            seen: VecDeque::new(),
+            pongs: 0,
+            _program: program,
+        };
         page.control(&json!({"command": "init", "version": 1, "host": "localhost"}))
             .await;
         page
