@@ -6,9 +6,12 @@ mod fslist;
 mod fsread;
 mod fsreplace;
 mod fswatch;
+mod http;
 mod info;
 mod null;
 mod packages;
+mod packet;
+mod websocket;
 
 use std::pin::Pin;
 
@@ -31,9 +34,12 @@ const KINDS: &[(&str, Start)] = &[
     kind::<fsread::FileRead>(),
     kind::<fsreplace::FileReplace>(),
     kind::<fswatch::FileWatch>(),
+    kind::<http::Http>(),
     kind::<info::Info>(),
     kind::<null::Null>(),
     kind::<packages::PackageFiles>(),
+    kind::<packet::Packet>(),
+    kind::<websocket::WebSocket>(),
 ];
 
 /// Starts a channel of `kind`; `None` when there is no such kind.

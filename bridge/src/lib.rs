@@ -7,6 +7,7 @@
 
 pub mod channel;
 pub mod channels;
+pub mod connection;
 pub mod file_tag;
 pub mod file_work;
 pub mod folder;
