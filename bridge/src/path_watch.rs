@@ -19,6 +19,8 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::channel::Closed;
+use crate::file_work::away;
 use crate::readiness;
 
 /// Links that one path may go through, as in the kernel (`path_resolution(7)`).
@@ -103,6 +105,17 @@ impl PathWatch {
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Begins to watch `path` on a thread that may wait: folders on the way may be on a network that does not answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`PathWatch::new`], with the problem that it is.
+    pub async fn begin(path: &str) -> Result<Self, Closed> {
+        let path = path.to_owned();
+        away(move || Self::new(Path::new(&path)).map_err(|error| Closed::from_io(&path, &error)))
+            .await
     }
 
     /// What the path leads to, opened with `O_PATH`.

@@ -67,7 +67,7 @@ impl Channel for FileInfo {
         if options.watch {
             return watch(&options.path, wanted, &mut port).await;
         }
-        match open(&options) {
+        match away(move || Ok(open(&options))).await? {
             Ok(object) => {
                 let mut state = State { patches: Patches::once(wanted), shown: Shown::Nothing };
                 state.show(object, &mut port).await?;
@@ -207,7 +207,7 @@ impl Pending {
 
 async fn watch(path: &str, wanted: Wanted, port: &mut Port) -> Result<Fields, Closed> {
     let failed = |error| Closed::from_io(path, &error);
-    let mut watch = PathWatch::new(Path::new(path)).map_err(failed)?;
+    let mut watch = PathWatch::begin(path).await?;
     let mut state = State { patches: Patches::remembering(wanted), shown: Shown::Nothing };
     state.look(&watch, port).await?;
     let mut pending = Pending::default();

@@ -42,7 +42,7 @@ impl Channel for FileList {
     async fn run(options: Options, mut port: Port) -> Result<Fields, Closed> {
         let path = options.path;
         // Watched before it is read, so that nothing is missed in between.
-        let mut watch = if options.watch { Some(watch(&path)?) } else { None };
+        let mut watch = if options.watch { Some(PathWatch::begin(&path).await?) } else { None };
         let subject = path.clone();
         let folder =
             away(move || Folder::open(Path::new(&subject)).map_err(failed(&subject))).await?;
@@ -54,10 +54,6 @@ impl Channel for FileList {
         };
         report(watch, &path, &mut port).await
     }
-}
-
-fn watch(path: &str) -> Result<PathWatch, Closed> {
-    PathWatch::new(Path::new(path)).map_err(|error| Closed::from_io(path, &error))
 }
 
 fn failed(path: &str) -> impl Fn(Errno) -> Closed + use<> {

@@ -49,7 +49,7 @@ impl Channel for FileReplace {
 
     async fn run(options: Options, mut port: Port) -> Result<Fields, Closed> {
         let attributes = options.attrs.unwrap_or_default().resolve()?;
-        let place = Place::find(options.path, options.tag)?;
+        let place = away(move || Place::find(options.path, options.tag)).await?;
         let mut temporary = None;
         if let Some(size) = options.size {
             let create = place.clone();

@@ -32,7 +32,7 @@ impl Channel for FileWatch {
     async fn run(options: Options, mut port: Port) -> Result<Fields, Closed> {
         let failed = |error| Closed::from_io(&options.path, &error);
         let path = Path::new(&options.path);
-        let mut watch = PathWatch::new(path).map_err(failed)?;
+        let mut watch = PathWatch::begin(&options.path).await?;
         let mut tag = tag_of(path);
         port.ready(Fields::new());
         loop {
