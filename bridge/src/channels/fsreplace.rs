@@ -143,8 +143,9 @@ impl Place {
             None | Some(file_tag::NO_FILE) => wanted,
             Some(_) => wanted.or_as(&self.expected_file()?),
         };
-        attributes
-            .apply(temporary.fd())
+        temporary
+            .trim()
+            .and_then(|()| attributes.apply(temporary.fd()))
             .map_err(|error| self.failed(error))?;
         let flags = match self.tag.as_deref() {
             Some(file_tag::NO_FILE) => RenameFlags::NOREPLACE,

@@ -87,14 +87,17 @@ impl Temporary {
         Ok(())
     }
 
+    /// Gives back room that was taken and not used. Before the mode is set: a change of size takes set-id bits away.
+    pub(super) fn trim(&self) -> Result<(), Errno> {
+        rustix::fs::ftruncate(&self.fd, self.length)
+    }
+
     /// Takes the name `target`, on disk when this returns; the tag of the file.
     pub(super) fn become_file(
         mut self,
         target: &OsStr,
         flags: RenameFlags,
     ) -> Result<String, Errno> {
-        // Room that was taken and not used is given back.
-        rustix::fs::ftruncate(&self.fd, self.length)?;
         rustix::fs::fsync(&self.fd)?;
         if flags.contains(RenameFlags::NOREPLACE) {
             self.take_free_name(target)?;
