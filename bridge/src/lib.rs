@@ -7,13 +7,21 @@
 
 pub mod channel;
 pub mod channels;
+pub mod connection;
+pub mod file_tag;
+pub mod file_work;
+pub mod folder;
 pub mod idle;
 pub mod inherited;
 pub mod link;
 pub mod outbox;
+pub mod owners;
+pub mod packages;
+pub mod path_watch;
 pub mod peer;
 pub mod port;
 pub mod process;
+pub mod readiness;
 pub mod router;
 pub mod user;
 
@@ -35,6 +43,7 @@ use crate::idle::Idle;
 use crate::inherited::Inherited;
 use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
+use crate::packages::{Packages, Places};
 use crate::peer::superuser::Superuser;
 use crate::router::{Router, RouterError, Routes};
 use crate::user::User;
@@ -73,6 +82,7 @@ pub struct Bridge {
     /// What the server calls this machine, from its `init`.
     host: OnceLock<String>,
     user: OnceLock<User>,
+    packages: OnceLock<Packages>,
     /// Tells the link's loop to end.
     ending: Notify,
 }
@@ -85,6 +95,7 @@ impl Bridge {
             routes: Routes::default(),
             host: OnceLock::new(),
             user: OnceLock::new(),
+            packages: OnceLock::new(),
             idle: Idle::default(),
             ending: Notify::new(),
         }
@@ -103,6 +114,12 @@ impl Bridge {
     /// The user that this bridge is.
     pub fn user(&self) -> &User {
         self.user.get_or_init(User::current)
+    }
+
+    /// The packages that are installed here. They are read when they are first needed.
+    pub fn packages(&self) -> &Packages {
+        self.packages
+            .get_or_init(|| Packages::new(Places::from_environment(&self.user().home)))
     }
 
     /// Tells the page that a channel is over because of a problem.
