@@ -1,5 +1,6 @@
 //! The list of channel kinds that this bridge serves itself.
 
+mod dbus;
 mod echo;
 mod info;
 mod null;
@@ -18,7 +19,8 @@ pub type Serving = Pin<Box<dyn Future<Output = Result<Fields, Closed>> + Send>>;
 type Start = fn(Fields, Port) -> Serving;
 
 /// Every kind, and how it is started.
-const KINDS: &[(&str, Start)] = &[kind::<echo::Echo>(), kind::<info::Info>(), kind::<null::Null>()];
+const KINDS: &[(&str, Start)] =
+    &[kind::<dbus::Dbus>(), kind::<echo::Echo>(), kind::<info::Info>(), kind::<null::Null>()];
 
 /// Starts a channel of `kind`; `None` when there is no such kind.
 pub fn start(kind: &str, options: Fields, port: Port) -> Option<Serving> {

@@ -5,8 +5,11 @@
 //! user, and never opens a port.
 #![forbid(unsafe_code)]
 
+pub mod buses;
 pub mod channel;
 pub mod channels;
+pub mod descriptors;
+mod internal;
 pub mod link;
 pub mod outbox;
 pub mod port;
@@ -22,6 +25,8 @@ use protocol::frame::Frame;
 use protocol::json::Fields;
 use rustix::process::DumpableBehavior;
 
+use crate::buses::Buses;
+use crate::descriptors::Descriptors;
 use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
 use crate::router::{Router, RouterError};
@@ -49,12 +54,21 @@ pub enum BridgeError {
 pub struct Bridge {
     /// What goes to the server.
     pub outbox: Outbox,
+    /// Connections to message buses.
+    pub buses: Buses,
+    /// Descriptors that came over a bus.
+    pub descriptors: Descriptors,
     user: OnceLock<User>,
 }
 
 impl Bridge {
     fn new(outbox: Outbox) -> Self {
-        Self { outbox, user: OnceLock::new() }
+        Self {
+            outbox,
+            buses: Buses::default(),
+            descriptors: Descriptors::default(),
+            user: OnceLock::new(),
+        }
     }
 
     /// The user that this bridge is.
