@@ -137,12 +137,16 @@ impl From<BusError> for Closed {
         let problem = match &error {
             BusError::TimedOut { .. } => Problem::Timeout,
             BusError::Connect { error: zbus::Error::Address(_), .. } => Problem::ProtocolError,
-            BusError::Connect { error: zbus::Error::InputOutput(error), .. }
-                if error.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                Problem::AccessDenied
+            BusError::Connect {
+                error: zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _),
+                ..
+            } => {
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    Problem::AccessDenied
+                } else {
+                    Problem::NotFound
+                }
             }
-            BusError::Connect { error: zbus::Error::InputOutput(_), .. } => Problem::NotFound,
             BusError::Connect { .. } => Problem::InternalError,
         };
         Self::new(problem, error.to_string())

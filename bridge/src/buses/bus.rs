@@ -5,13 +5,13 @@
 //! own bounded queue and in the order of the connection. Another task writes all that has gathered with one system
 //! call. Rules are counted, so that the bus has each of them once. Callers: `channels::dbus`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures_util::StreamExt;
-use protocol::dbus_json::{Endian, Reader};
+use protocol::dbus_json::{Endian, Reader, body_signature};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use zbus::message::{Flags, Type};
@@ -31,6 +31,11 @@ const QUEUE_BYTES: usize = 64 << 20;
 
 /// Bytes on their way to the bus before channels wait to send more.
 const OUTGOING_ROOM: usize = 1 << 20;
+
+/// Calls of all channels together that may be under way on a message bus, and those of one channel. The system bus
+/// refuses more than 128 of one connection; what is beyond waits here for its turn.
+const MAX_UNDER_WAY: usize = 124;
+const MAX_UNDER_WAY_OF_ONE: usize = 100;
 
 /// Names without users that are remembered with their owner, so that opening a channel to them asks nothing.
 const IDLE_NAMES: usize = 64;
@@ -102,6 +107,10 @@ struct Table {
     last_client: u64,
     clients: HashMap<u64, ClientEntry>,
     pending: HashMap<NonZeroU32, Pending>,
+    /// Calls of channels that are under way.
+    under_way: usize,
+    /// Calls of channels that wait for their turn.
+    backlog: VecDeque<(u64, u64, Message)>,
     /// How many matches need each rule.
     rules: HashMap<String, usize>,
     names: HashMap<Arc<str>, Name>,
@@ -113,7 +122,9 @@ struct Table {
 struct ClientEntry {
     /// None once the client ended.
     events: Option<mpsc::Sender<Event>>,
+    ended: Arc<Notify>,
     waiting_bytes: Arc<AtomicUsize>,
+    under_way: usize,
     matches: Vec<Match>,
     names: HashSet<Arc<str>>,
 }
@@ -206,18 +217,21 @@ impl Bus {
     pub fn client(self: &Arc<Self>) -> Client {
         let (sender, events) = mpsc::channel(QUEUE_MESSAGES);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let ended = Arc::new(Notify::new());
         let mut table = self.table();
         table.last_client += 1;
         let id = table.last_client;
         let entry = ClientEntry {
             events: Some(sender).filter(|_| !table.gone),
+            ended: Arc::clone(&ended),
             waiting_bytes: Arc::clone(&waiting_bytes),
+            under_way: 0,
             matches: Vec::new(),
             names: HashSet::new(),
         };
         table.clients.insert(id, entry);
         drop(table);
-        Client { bus: Arc::clone(self), id, events, waiting_bytes }
+        Client { bus: Arc::clone(self), id, events, ended, waiting_bytes }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -299,7 +313,14 @@ impl Bus {
         };
         let mut table = self.table();
         match table.pending.remove(&serial) {
-            Some(Pending::Client { client, tag }) => table.push(client, Event::Reply(tag, message)),
+            Some(Pending::Client { client, tag }) => {
+                table.under_way = table.under_way.saturating_sub(1);
+                if let Some(entry) = table.clients.get_mut(&client) {
+                    entry.under_way = entry.under_way.saturating_sub(1);
+                }
+                table.push(client, Event::Reply(tag, message));
+                self.send_backlog(&mut table);
+            }
             Some(Pending::Rule { client }) if message.message_type() == Type::Error => {
                 table.push(client, Event::RuleRefused(message.to_string()));
             }
@@ -311,6 +332,17 @@ impl Bus {
                 }
             }
             Some(Pending::Rule { .. }) | None => {}
+        }
+    }
+
+    /// Sends the calls whose turn it is.
+    fn send_backlog(&self, table: &mut Table) {
+        while let Some((client, tag, message)) = table.next_call(self.flavour) {
+            let pending = Pending::Client { client, tag };
+            table
+                .pending
+                .insert(message.primary_header().serial_num(), pending);
+            self.outgoing.put(message);
         }
     }
 
@@ -341,8 +373,8 @@ impl Bus {
         };
         let body = message.body();
         let mut arguments = reader(message, body.data().bytes());
-        let first = body.signature().to_string_no_parens();
-        let arg0 = if first.starts_with('s') { arguments.string().ok() } else { None };
+        let signature = body_signature(message.data().bytes(), endian(message)).unwrap_or_default();
+        let arg0 = if signature.starts_with('s') { arguments.string().ok() } else { None };
         let head = SignalHead {
             path: path.as_str(),
             interface: interface.as_str(),
@@ -409,8 +441,9 @@ impl Bus {
         let mut table = self.table();
         table.gone = true;
         table.pending.clear();
+        table.backlog.clear();
         for client in table.clients.values_mut() {
-            client.events = None;
+            client.end();
         }
         drop(table);
         self.outgoing.broken();
@@ -439,8 +472,28 @@ impl Table {
                 .as_ref()
                 .is_some_and(|events| events.try_send(event).is_ok());
         if !taken {
-            entry.events = None;
+            entry.end();
         }
+    }
+
+    /// Takes the next call that may be sent out of the backlog.
+    fn next_call(&mut self, flavour: Flavour) -> Option<(u64, u64, Message)> {
+        if flavour == Flavour::Daemon && self.under_way >= MAX_UNDER_WAY {
+            return None;
+        }
+        let clients = &self.clients;
+        let at = self.backlog.iter().position(|(client, _, _)| {
+            flavour == Flavour::Peer
+                || clients
+                    .get(client)
+                    .is_some_and(|client| client.under_way < MAX_UNDER_WAY_OF_ONE)
+        })?;
+        let call = self.backlog.remove(at)?;
+        self.under_way += 1;
+        if let Some(entry) = self.clients.get_mut(&call.0) {
+            entry.under_way += 1;
+        }
+        Some(call)
     }
 
     /// Takes the owner of a name and tells those who track it, when it is another than before.
@@ -502,6 +555,13 @@ impl Table {
     }
 }
 
+impl ClientEntry {
+    fn end(&mut self) {
+        self.events = None;
+        self.ended.notify_one();
+    }
+}
+
 impl Event {
     fn bytes(&self) -> usize {
         match self {
@@ -536,6 +596,7 @@ pub struct Client {
     bus: Arc<Bus>,
     id: u64,
     events: mpsc::Receiver<Event>,
+    ended: Arc<Notify>,
     waiting_bytes: Arc<AtomicUsize>,
 }
 
@@ -561,6 +622,11 @@ impl Client {
         Some(event)
     }
 
+    /// Waits until nothing more is added to what comes. For one caller, once.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
     /// Why nothing more comes.
     pub fn end(&self) -> End {
         if self.bus.is_gone() { End::Gone } else { End::Overfull }
@@ -573,15 +639,12 @@ impl Client {
 
     /// Sends a call; its reply comes with `tag`.
     pub fn call(&self, message: Message, tag: u64) {
-        let pending = Pending::Client { client: self.id, tag };
         let mut table = self.bus.table();
-        if !table.gone {
-            table
-                .pending
-                .insert(message.primary_header().serial_num(), pending);
+        if table.gone {
+            return;
         }
-        drop(table);
-        self.bus.outgoing.put(message);
+        table.backlog.push_back((self.id, tag, message));
+        self.bus.send_backlog(&mut table);
     }
 
     /// Sends a message that has no reply.
@@ -681,6 +744,7 @@ impl Drop for Client {
             return;
         };
         table.published.retain(|_, client| *client != self.id);
+        table.backlog.retain(|(client, _, _)| *client != self.id);
         if table.gone {
             return;
         }

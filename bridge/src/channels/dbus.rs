@@ -142,7 +142,12 @@ fn ended(end: End) -> Closed {
 async fn converse(conversation: &mut Conversation, port: &mut Port) -> Result<Fields, Closed> {
     loop {
         for text in conversation.take_output() {
-            port.sender.room().await;
+            tokio::select! {
+                biased;
+                () = port.sender.room() => {}
+                // While the page does not read, too much came for it.
+                () = conversation.client.ended() => return Err(ended(conversation.client.end())),
+            }
             port.sender.send_now(text.as_bytes());
         }
         let deadline = conversation.next_deadline();

@@ -263,3 +263,40 @@ fn machines_of_all_files_are_merged_and_written_back() {
     assert_eq!(read["web"]["port"], 2222);
     assert!(machines.update("../x.json", "web", HashMap::new()).is_err());
 }
+
+#[tokio::test]
+async fn a_file_that_appears_is_told_even_when_its_directory_was_not_there() {
+    use futures_util::StreamExt;
+    let above = tempfile::tempdir().unwrap();
+    let directory = above.path().join("machines.d");
+    let (ours, theirs) = zbus::connection::socket::Channel::pair();
+    let guid = zbus::Guid::generate();
+    let (client, objects) = tokio::try_join!(
+        zbus::connection::Builder::authenticated_socket(ours, guid.clone())
+            .p2p()
+            .build(),
+        zbus::connection::Builder::authenticated_socket(theirs, guid)
+            .p2p()
+            .serve_at(PATH, Machines::in_directory(directory.clone()))
+            .build(),
+    )
+    .unwrap();
+    let mut heard = zbus::MessageStream::from(&client);
+    follow(&objects);
+
+    let machines = Machines::in_directory(directory);
+    let attributes = serde_json::json!({"visible": true});
+    machines
+        .write("99-webui.json", "web", attributes.as_object().unwrap().clone())
+        .unwrap();
+    let signal = heard.next().await.unwrap().unwrap();
+    assert_eq!(signal.header().member().unwrap().as_str(), "PropertiesChanged");
+    assert!(
+        signal
+            .body()
+            .data()
+            .bytes()
+            .windows(7)
+            .any(|bytes| bytes == b"visible")
+    );
+}

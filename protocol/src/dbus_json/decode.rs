@@ -81,6 +81,38 @@ pub fn body_to_json(
     reader.finish()
 }
 
+/// Bytes of a message before its header fields.
+const FIXED_HEADER: usize = 12;
+
+/// The code of the header field that holds the signature of the body.
+const SIGNATURE_FIELD: u8 = 8;
+
+/// The signature of the body of a whole message; empty when it has none.
+///
+/// # Errors
+///
+/// [`DecodeError`] when the bytes are no message.
+pub fn body_signature(message: &[u8], endian: Endian) -> Result<&str, DecodeError> {
+    let mut reader = Reader::new(message, endian, &[]);
+    reader.bytes(FIXED_HEADER)?;
+    let mut signature = "";
+    reader.array(b'(', |reader| {
+        let [code] = reader.take()?;
+        match (code, reader.variant_signature()?) {
+            (SIGNATURE_FIELD, "g") => signature = reader.signature()?,
+            (_, "g") => reader.signature().map(|_| ())?,
+            (_, "s" | "o") => reader.string().map(|_| ())?,
+            (_, "u") => reader.u32().map(|_| ())?,
+            (_, other) => {
+                let mut skipped = String::new();
+                reader.value(other.as_bytes(), 1, &mut skipped)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(signature)
+}
+
 /// A place in a body, for those who know its shape and want single values.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -464,6 +496,15 @@ mod tests {
         let handles = ["{\"internal\":\"1\"}".to_owned()];
         body_to_json("uh", &[0, 0, 0, 1, 0, 0, 0, 0], Endian::Big, &handles, &mut json).unwrap();
         assert_eq!(json, "[1,{\"internal\":\"1\"}]");
+    }
+
+    #[test]
+    fn the_signature_of_a_body_is_read_as_it_stands_in_the_header() {
+        let header = b"l\x01\0\x01\0\0\0\0\x01\0\0\0\x1a\0\0\0\
+            \x01\x01o\0\x01\0\0\0/\0\0\0\0\0\0\0\
+            \x08\x01g\0\x04(yy)\0";
+        assert_eq!(body_signature(header, Endian::Little), Ok("(yy)"));
+        assert_eq!(body_signature(b"l\x01", Endian::Little), Err(DecodeError::CutOff));
     }
 
     #[test]

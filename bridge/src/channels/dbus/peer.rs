@@ -1,6 +1,6 @@
 //! One service that a channel talks to: its name and owner, what is known of its objects, and what waits to be told.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use protocol::dbus_json::{Interface, Introspection};
@@ -27,8 +27,8 @@ pub(super) struct Peer {
     pub(super) nodes: HashMap<String, Node>,
     /// Interfaces that were seen at any object, by name.
     pub(super) interfaces: BTreeMap<String, Arc<Interface>>,
-    /// Interfaces whose definition was asked for.
-    pub(super) asked: HashSet<String>,
+    /// Interfaces whose definition was asked for, and the batches that wait for it.
+    pub(super) asked: HashMap<String, Vec<u64>>,
 }
 
 /// Who owns the name of a peer.
@@ -52,8 +52,8 @@ pub(super) enum Node {
 pub(super) enum Waiter {
     /// A call whose argument types are not known.
     Call(Call),
-    /// A batch that needs the definition of an interface.
-    Definition(u64, String),
+    /// Those who need the definition of this interface: see `Peer::asked`.
+    Definition(String),
     /// A batch that looks at an object, for a watch.
     Look(u64, Scope),
 }

@@ -152,7 +152,7 @@ impl Conversation {
         json.push(']');
         messages::push_id(Some(id), &mut json);
         if with_type {
-            messages::push_text_member("type", &messages::signature(&message), &mut json);
+            messages::push_text_member("type", messages::signature(&message), &mut json);
         }
         if with_flags {
             let order = match crate::buses::bus::endian(&message) {

@@ -169,12 +169,16 @@ impl Conversation {
         match (waiter, object) {
             (Waiter::Call(call), Ok(_)) => self.call(call),
             (Waiter::Call(call), Err(failure)) => self.refuse(peer, call.id.as_ref(), failure),
-            (Waiter::Definition(batch, interface), _) => {
-                if let Some(state) = self.peer_mut(peer) {
-                    // An interface that nobody describes still has values to tell.
-                    state.interfaces.entry(interface).or_default();
+            (Waiter::Definition(interface), _) => {
+                let Some(state) = self.peer_mut(peer) else {
+                    return;
+                };
+                for batch in state.asked.remove(&interface).unwrap_or_default() {
+                    state.queue.answered(batch);
                 }
-                self.batch_answered(peer, batch);
+                // An interface that nobody describes still has values to tell.
+                state.interfaces.entry(interface).or_default();
+                self.tell_news(peer);
             }
             (Waiter::Look(batch, scope), Ok(object)) => {
                 let object = Arc::clone(object);
@@ -206,7 +210,7 @@ impl Conversation {
                 continue;
             }
             if interface.properties.is_empty() {
-                self.update(peer, path, name, Properties::new());
+                self.update(peer, Some(batch), (path, name), Properties::new());
             } else {
                 self.read_properties(peer, batch, path, name);
             }
@@ -279,7 +283,7 @@ impl Conversation {
             .peer(peer)
             .is_some_and(|peer| peer.is_watched(path, interface));
         if is_watched {
-            self.update(peer, path, interface, values.unwrap_or_default());
+            self.update(peer, Some(batch), (path, interface), values.unwrap_or_default());
         }
         self.batch_answered(peer, batch);
     }
@@ -310,7 +314,7 @@ impl Conversation {
             });
         }
         for (path, interface, values) in found {
-            self.update(peer, &path, &interface, values);
+            self.update(peer, Some(batch), (&path, &interface), values);
         }
         self.batch_answered(peer, batch);
     }
@@ -326,7 +330,7 @@ impl Conversation {
         };
         let body = message.body();
         let mut reader = bus::reader(message, body.data().bytes());
-        let _sender_is_wrong = match (member.as_str(), messages::signature(message).as_str()) {
+        let _sender_is_wrong = match (member.as_str(), messages::signature(message)) {
             ("PropertiesChanged", "sa{sv}as") => {
                 self.properties_changed(peer, path.as_str(), &mut reader)
             }
@@ -359,7 +363,7 @@ impl Conversation {
         }
         // Of an interface that was not there before only some properties are known now.
         is_incomplete |= !state.cache.contains(path, interface);
-        self.update(peer, path, interface, values);
+        self.update(peer, None, (path, interface), values);
         if is_incomplete && let Some(state) = self.peer_mut(peer) {
             let batch = state.queue.begin(None);
             self.read_properties(peer, batch, path, interface);
@@ -379,7 +383,7 @@ impl Conversation {
                 .peer(peer)
                 .is_some_and(|peer| peer.is_watched(path, &interface))
             {
-                self.update(peer, path, &interface, values);
+                self.update(peer, None, (path, &interface), values);
             }
         }
         Ok(())
@@ -404,9 +408,16 @@ impl Conversation {
         })
     }
 
-    /// Takes values into the cache, and asks for the definition of the interface if nobody knows it.
-    fn update(&mut self, peer: usize, path: &str, interface: &str, values: Properties) {
-        let is_defined = self.meta.contains_key(interface);
+    /// Takes values into the cache, and asks for the definition of the interface if nobody knows it. The `batch` to which
+    /// the values belong waits for that; without one what comes after them does.
+    fn update(
+        &mut self,
+        peer: usize,
+        batch: Option<u64>,
+        (path, interface): (&str, &str),
+        values: Properties,
+    ) {
+        let is_described = self.meta.contains_key(interface);
         let Some(state) = self.peer_mut(peer) else {
             return;
         };
@@ -414,12 +425,23 @@ impl Conversation {
             return;
         }
         state.cache.update(path, interface, values);
-        let is_defined = is_defined
+        if is_described
             || state.interfaces.contains_key(interface)
-            || state.cache.is_announced(interface);
-        if !is_defined && state.asked.insert(interface.to_owned()) {
-            let batch = state.queue.begin(None);
-            self.introspect(peer, path, Waiter::Definition(batch, interface.to_owned()));
+            || state.cache.is_announced(interface)
+        {
+            return;
+        }
+        let batch = match batch {
+            Some(batch) => {
+                state.queue.wait(batch);
+                batch
+            }
+            None => state.queue.begin(None),
+        };
+        let waiting = state.asked.entry(interface.to_owned()).or_default();
+        waiting.push(batch);
+        if waiting.len() == 1 {
+            self.introspect(peer, path, Waiter::Definition(interface.to_owned()));
         }
     }
 
@@ -498,7 +520,7 @@ impl Conversation {
             .flatten()
             .filter_map(|waiter| match waiter {
                 Waiter::Call(call) => Some(call),
-                Waiter::Definition(_, _) | Waiter::Look(_, _) => None,
+                Waiter::Definition(_) | Waiter::Look(_, _) => None,
             })
             .collect();
         self.calls_waiting -= calls.len();
@@ -545,7 +567,7 @@ fn read_introspection(outcome: &Result<Message, Failure>) -> Result<Arc<Introspe
         return Err(failure);
     }
     let body = reply.body();
-    let xml = match messages::signature(reply).as_str() {
+    let xml = match messages::signature(reply) {
         "s" => bus::reader(reply, body.data().bytes())
             .string()
             .map_err(|error| error.to_string()),
