@@ -5,6 +5,8 @@ mod house;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod tls;
