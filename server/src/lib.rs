@@ -242,3 +242,23 @@ fn tell_supervisor(states: &[NotifyState<'_>]) {
         tracing::debug!(%error, "no service manager was told");
     }
 }
+
+/// Whether `bytes` are an `Authorization` header that a login can begin with; for fuzzing.
+pub fn reads_authorization(bytes: &[u8]) -> bool {
+    login::reads_authorization(bytes)
+}
+
+/// Whether `bytes` are the body of a login form; for fuzzing.
+pub fn reads_form(bytes: &[u8]) -> bool {
+    login::reads_form(bytes)
+}
+
+/// Whether `bytes` are a control message that the relay passes on; for fuzzing.
+pub fn reads_control(bytes: &[u8]) -> bool {
+    relay::head::Head::parse(bytes).is_ok()
+}
+
+/// Whether `query` describes an external channel; for fuzzing.
+pub fn reads_channel_query(query: &str) -> bool {
+    external::description::Description::parse(query).is_ok()
+}
