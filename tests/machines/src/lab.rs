@@ -16,10 +16,11 @@ use crate::enclosure::Enclosure;
 use crate::error::{Doing as _, Error, Result};
 use crate::image::Image;
 use crate::machine::{Content, Disk, Machine, Network, RootDirectory};
-use crate::power::{Plan, Power};
+use crate::power::{Hardware, Plan, Power};
 use crate::program::Program;
 use crate::range::{PREFIX, Range};
 use crate::running::Running;
+use crate::virtual_machine::{self, Computer, Kernel};
 use crate::{needs, setup, sweep, uplink};
 
 /// Labs that there may be on one host at once: one address byte.
@@ -187,11 +188,20 @@ impl Inside {
         let directory = self.directory.join("machines").join(&name);
         let root = directory.join("root");
         let written = self.written.join(&name);
+        let port = format!("p{last}");
         let extra = match machine.root {
             RootDirectory::Writable => Vec::new(),
             RootDirectory::ReadOnly => {
                 let var = written.join("var");
                 vec!["--read-only".to_owned(), format!("--overlay=+/var:{}:/var", var.display())]
+            }
+        };
+        let hardware = match &machine.kernel {
+            Kernel::Shared => Hardware::Shared(extra),
+            Kernel::Own { command_line, clock } => {
+                let (command_line, clock) = (command_line.clone(), clock.clone());
+                let computer = Computer { command_line, clock, port: port.clone(), last };
+                Hardware::Emulated(computer, written.clone())
             }
         };
         let plan = Plan {
@@ -200,14 +210,15 @@ impl Inside {
             unique: format!("{}{name}", sweep::group_prefix(self.number)),
             root: root.clone(),
             directory: directory.clone(),
-            extra,
+            hardware,
         };
         Running {
             lab: Arc::clone(lab),
             power: Power::new(plan),
             address: self.range.address(last),
             written,
-            port: format!("p{last}"),
+            port,
+            kernel: machine.kernel.clone(),
             name,
             root,
             directory,
@@ -248,27 +259,40 @@ impl Running {
             .output()?;
         let note = self.directory.join("address");
         fs::write(&note, self.address.to_string()).doing("write", &note)?;
-        match machine.network {
-            Network::Lab => {}
-            Network::LabAndUplink => self.uplink = Some(uplink::connect(self)?),
+        match (&machine.kernel, machine.network) {
+            (Kernel::Own { .. }, Network::Lab) => virtual_machine::finish(self),
+            (Kernel::Own { .. }, Network::LabAndUplink) => Err(Error::Refused(
+                "a machine with its own kernel has no uplink; give it packages instead".into(),
+            )),
+            (Kernel::Shared, Network::Lab) => self.connect(),
+            (Kernel::Shared, Network::LabAndUplink) => {
+                self.connect()?;
+                self.uplink = Some(uplink::connect(self)?);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn mount_script(&self, disk: Disk, image: &Image) -> String {
-        let Self { name, port, address, .. } = self;
         let (root, written) = (self.root.display(), self.written.display());
         let tmpfs = match disk {
             Disk::Large => String::new(),
             Disk::Small(mib) => format!("mount -t tmpfs -o size={mib}m,mode=755 tmpfs {written}\n"),
         };
         let lower = image.lowerdir();
-        // The route without a gateway is for multicast, which needs one to be sent at all.
         format!(
             "{tmpfs}mkdir -p {written}/upper {written}/work {written}/var
             chmod 755 {written}/upper
-            mount -t overlay overlay -o lowerdir={lower},upperdir={written}/upper,workdir={written}/work,volatile {root}
-            ip netns add {name}
+            mount -t overlay overlay -o lowerdir={lower},upperdir={written}/upper,workdir={written}/work,volatile {root}"
+        )
+    }
+
+    /// Makes its network namespace and its cable to the bridge. The route without a gateway is for multicast,
+    /// which needs one to be sent at all.
+    fn connect(&self) -> Result<()> {
+        let Self { name, port, address, .. } = self;
+        let script = format!(
+            "ip netns add {name}
             ip link add {port} type veth peer name eth0 netns {name}
             ip link set {port} master lab up
             ip -n {name} -batch - <<'END'
@@ -278,7 +302,8 @@ address add {address}/{PREFIX} brd + dev eth0
 route add default dev eth0
 END
 "
-        )
+        );
+        self.lab.enclosure.script(&script).map(drop)
     }
 }
 

@@ -55,6 +55,7 @@ mod ssh;
 mod sweep;
 mod uplink;
 mod variants;
+mod virtual_machine;
 
 pub use cache::Cache;
 pub use error::{Error, Result};
@@ -71,3 +72,4 @@ pub use running::Running;
 pub use rustix::process::Signal;
 pub use sweep::{run_directory, sweep_ended};
 pub use variants::{ONE_TIME_CODES, SshLogin};
+pub use virtual_machine::Kernel;

@@ -5,7 +5,8 @@
 //! `--keep-unit` nspawn ends with 133 when the system inside reboots. Nothing here polls.
 
 use std::fs::{self, File};
-use std::os::unix::net::UnixDatagram;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,7 +18,8 @@ use crate::cgroup::{ENTER_AND_EXEC, Groups};
 use crate::enclosure::inside;
 use crate::error::{Doing as _, Error, Result};
 use crate::process::{Identity, children, numbers};
-use crate::program::tail;
+use crate::program::{Program, tail};
+use crate::virtual_machine::{Computer, qemu};
 
 /// How long a boot may take on a machine with ten times the usual load.
 const BOOT: Duration = Duration::from_secs(90);
@@ -44,8 +46,17 @@ pub(crate) struct Plan {
     pub(crate) root: PathBuf,
     /// The machine's files on the host: console, leader, socket.
     pub(crate) directory: PathBuf,
-    /// More arguments for nspawn.
-    pub(crate) extra: Vec<String>,
+    /// What it runs on.
+    pub(crate) hardware: Hardware,
+}
+
+/// What a machine runs on.
+#[derive(Debug, Clone)]
+pub(crate) enum Hardware {
+    /// The host's kernel; with more arguments for nspawn.
+    Shared(Vec<String>),
+    /// An emulated computer, its files in this directory.
+    Emulated(Computer, PathBuf),
 }
 
 /// Where in its life a machine is.
@@ -234,7 +245,8 @@ fn boot_once(plan: &Plan, shared: &Shared) -> Result<String> {
     drop(fs::remove_file(&socket_path));
     let socket = UnixDatagram::bind(&socket_path).doing("make", &socket_path)?;
     let groups = Groups::make(&plan.unique)?;
-    let mut nspawn = nspawn(plan, &groups, &socket_path)
+    let ready = ReadyLine::listen(plan, &socket_path)?;
+    let mut nspawn = started(plan, &groups, &socket_path)
         .start_logging_to(log(&plan.directory.join("console"))?)?;
     let entered = i32::try_from(nspawn.id())
         .ok()
@@ -254,6 +266,7 @@ fn boot_once(plan: &Plan, shared: &Shared) -> Result<String> {
     });
     let code = follow(plan, shared, &socket, entered)?;
     drop(waiter.join());
+    drop(ready);
     Ok(code)
 }
 
@@ -267,8 +280,13 @@ fn follow(plan: &Plan, shared: &Shared, socket: &UnixDatagram, entered: Pid) -> 
             if let Some(code) = line.strip_prefix("EXITED=") {
                 return Ok(code.to_owned());
             }
-            if line.starts_with("X_NSPAWN_LEADER_PID=") {
-                let leader = find_leader(entered);
+            if line.starts_with("X_NSPAWN_LEADER_PID=") || line == EMULATED {
+                let leader = match plan.hardware {
+                    Hardware::Shared(_) => find_leader(entered),
+                    Hardware::Emulated(..) => {
+                        children(entered).first().copied().and_then(Identity::of)
+                    }
+                };
                 if let Some(leader) = leader {
                     let path = plan.directory.join("leader");
                     let number = leader.pid().as_raw_nonzero().to_string();
@@ -295,21 +313,76 @@ fn find_leader(entered: Pid) -> Option<Identity> {
         .find_map(Identity::of)
 }
 
-/// The command line of docs: `systemd-nspawn(1)`.
-fn nspawn(plan: &Plan, groups: &Groups, notify: &Path) -> crate::program::Program {
-    inside(plan.enclosure)
-        .args(["setsid", "sh", "-e", "-c", ENTER_AND_EXEC, "sh", "systemd-nspawn", "--quiet"])
+/// Hears an emulated computer on its second serial line, and passes it on as a notification.
+struct ReadyLine {
+    path: PathBuf,
+}
+
+/// The notification that an emulated computer's process is there.
+const EMULATED: &str = "EMULATED";
+
+impl ReadyLine {
+    fn listen(plan: &Plan, notify: &Path) -> Result<Self> {
+        let path = plan.directory.join("ready");
+        drop(fs::remove_file(&path));
+        if let Hardware::Emulated(..) = plan.hardware {
+            let listener = UnixListener::bind(&path).doing("make", &path)?;
+            let notify = notify.to_path_buf();
+            std::thread::spawn(move || pass_on(&listener, &notify));
+        }
+        Ok(Self { path })
+    }
+}
+
+impl Drop for ReadyLine {
+    fn drop(&mut self) {
+        // Ends the thread if qemu never came.
+        drop(UnixStream::connect(&self.path));
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+fn pass_on(listener: &UnixListener, notify: &Path) {
+    let (Ok((stream, _)), Ok(socket)) = (listener.accept(), UnixDatagram::unbound()) else {
+        return;
+    };
+    drop(socket.send_to(EMULATED.as_bytes(), notify));
+    for line in BufReader::new(stream)
+        .lines()
+        .map_while(std::io::Result::ok)
+    {
+        if line.trim() == "READY" {
+            drop(socket.send_to(b"READY=1", notify));
+        }
+    }
+}
+
+fn started(plan: &Plan, groups: &Groups, notify: &Path) -> Program {
+    let program = inside(plan.enclosure)
+        .args(["setsid", "sh", "-e", "-c", ENTER_AND_EXEC, "sh"])
+        .without_environment()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LAB_GROUPS", groups.variable());
+    match &plan.hardware {
+        Hardware::Shared(extra) => nspawn(program, plan, extra, notify),
+        Hardware::Emulated(computer, written) => {
+            qemu(program, computer, &plan.root, &plan.directory, written)
+        }
+    }
+}
+
+/// Source: `systemd-nspawn(1)`.
+fn nspawn(program: Program, plan: &Plan, extra: &[String], notify: &Path) -> Program {
+    program
+        .args(["systemd-nspawn", "--quiet"])
         .args(["--boot", "--keep-unit", "--register=no", "--settings=no", "--notify-ready=yes"])
         .args(["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only"])
         .arg(format!("--directory={}", plan.root.display()))
         .arg(format!("--machine={}", plan.unique))
         .arg(format!("--hostname={}", plan.name))
         .arg(format!("--network-namespace-path=/run/netns/{}", plan.name))
-        .args(&plan.extra)
-        .without_environment()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .args(extra)
         .env("NOTIFY_SOCKET", notify)
-        .env("LAB_GROUPS", groups.variable())
         // Releases from trixie on refuse to boot on the old tree.
         .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
 }
