@@ -15,6 +15,7 @@ use crate::cache::{Cache, remove_tree};
 use crate::enclosure::Enclosure;
 use crate::error::{Doing as _, Error, Result};
 use crate::image::Image;
+use crate::leaving::{Exit, Leaving, Names};
 use crate::machine::{Content, Disk, Machine, Network, RootDirectory};
 use crate::power::{Hardware, Plan, Power};
 use crate::program::Program;
@@ -46,15 +47,12 @@ pub(crate) struct Inside {
     directory: PathBuf,
     /// Where its machines write.
     written: PathBuf,
-    taken: Mutex<Taken>,
+    names: Names,
+    /// The last byte of the next machine's address.
+    next: Mutex<u8>,
+    exit: Exit,
     /// Held as long as the lab lives. The last field: given back when all else is gone.
     _lock: File,
-}
-
-#[derive(Debug)]
-struct Taken {
-    names: BTreeSet<String>,
-    next: u8,
 }
 
 impl Lab {
@@ -75,9 +73,18 @@ impl Lab {
         let enclosure = Enclosure::open()?;
         let first = enclosure.first_process();
         sweep::note_owner(&directory, first)?;
-        let taken = Mutex::new(Taken { names: BTreeSet::new(), next: 2 });
-        let inside =
-            Inside { enclosure, number, range, cache, directory, written, taken, _lock: lock };
+        let inside = Inside {
+            enclosure,
+            number,
+            range,
+            cache,
+            directory,
+            written,
+            names: Names::default(),
+            next: Mutex::new(2),
+            exit: Exit::default(),
+            _lock: lock,
+        };
         inside.make_bridge()?;
         Ok(Self { inside: Arc::new(inside) })
     }
@@ -157,31 +164,36 @@ impl Inside {
         format!("lab{}", self.number)
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A name and the last byte of an address that no other machine of the lab has.
     fn take(&self, machine: &Machine) -> Result<(String, u8)> {
-        let mut taken = self.taken();
-        let name = match &machine.name {
-            Some(name) => checked_name(name)?.to_owned(),
-            None => free_name(machine.release.name(), &taken.names),
-        };
-        if taken.next > LAST_ADDRESS {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if *next > LAST_ADDRESS {
             return Err(Error::Refused(format!("lab {} has no address left", self.number)));
         }
-        if !taken.names.insert(name.clone()) {
+        let name = match &machine.name {
+            Some(name) => checked_name(name)?.to_owned(),
+            None => free_name(machine.release.name(), &lock(&self.names)),
+        };
+        if lock(&self.names).contains(&name) {
+            // Perhaps it is just leaving.
+            self.exit.wait();
+        }
+        if !lock(&self.names).insert(name.clone()) {
             return Err(Error::Refused(format!("there is a machine {name} in this lab")));
         }
-        let last = taken.next;
-        taken.next += 1;
+        let last = *next;
+        *next += 1;
         Ok((name, last))
     }
 
-    /// Gives a name back.
-    pub(crate) fn forget(&self, name: &str) {
-        self.taken().names.remove(name);
+    /// Names of machines that are here.
+    pub(crate) fn names(&self) -> Names {
+        Arc::clone(&self.names)
+    }
+
+    /// Lets a machine that has been killed go.
+    pub(crate) fn let_go(&self, leaving: Leaving) {
+        self.exit.let_go(leaving);
     }
 
     fn running(&self, lab: &Arc<Self>, machine: &Machine, name: String, last: u8) -> Running {
@@ -214,7 +226,7 @@ impl Inside {
         };
         Running {
             lab: Arc::clone(lab),
-            power: Power::new(plan),
+            power: Arc::new(Power::new(plan)),
             address: self.range.address(last),
             written,
             port,
@@ -309,6 +321,7 @@ END
 
 impl Drop for Inside {
     fn drop(&mut self) {
+        self.exit.wait_for_the_last_time();
         drop(
             Program::new("ip")
                 .args(["link", "del", &self.cable()])
@@ -318,6 +331,10 @@ impl Drop for Inside {
         drop(remove_tree(&self.written));
         drop(remove_tree(&self.directory));
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first number whose lock nobody holds, with its new directory and the lock.

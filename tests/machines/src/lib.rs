@@ -38,6 +38,7 @@ mod faults;
 mod host_apt;
 mod image;
 mod lab;
+mod leaving;
 mod list;
 mod machine;
 mod needs;

@@ -24,6 +24,9 @@ use crate::virtual_machine::{Computer, qemu};
 /// How long a boot may take on a machine with ten times the usual load.
 const BOOT: Duration = Duration::from_secs(90);
 
+/// The same for an emulated computer, which takes 13 s when nothing else runs.
+const EMULATED_BOOT: Duration = Duration::from_mins(6);
+
 /// How long an orderly end may take; longer than the stop time-out of an ordinary unit would be a fault.
 const SHUT_DOWN: Duration = Duration::from_secs(100);
 
@@ -67,9 +70,18 @@ enum Phase {
     Up,
 }
 
+/// What its owner wants of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    On,
+    Off,
+}
+
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// Off as soon as it has been killed, so that a machine that was just booting or rebooting ends too.
+    wanted: Wanted,
     /// Finished boots since the description was made.
     boots: u32,
     /// The process that entered the enclosure to become nspawn's parent.
@@ -114,7 +126,13 @@ impl Shared {
 impl Power {
     /// A machine that is off.
     pub(crate) fn new(plan: Plan) -> Self {
-        let state = State { phase: Phase::Off, boots: 0, supervisor: None, leader: None };
+        let state = State {
+            phase: Phase::Off,
+            wanted: Wanted::Off,
+            boots: 0,
+            supervisor: None,
+            leader: None,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         Self { plan, shared, thread: Mutex::new(None) }
     }
@@ -126,7 +144,10 @@ impl Power {
         }
         self.join();
         let before = self.shared.state().boots;
-        self.shared.change(|state| state.phase = Phase::Booting);
+        self.shared.change(|state| {
+            state.phase = Phase::Booting;
+            state.wanted = Wanted::On;
+        });
         let (plan, shared) = (self.plan.clone(), Arc::clone(&self.shared));
         let thread = std::thread::spawn(move || {
             if let Err(error) = attend(&plan, &shared) {
@@ -150,13 +171,17 @@ impl Power {
 
     /// Waits for a boot that ends after `before` boots.
     pub(crate) fn wait_for_boot_after(&self, before: u32) -> Result<()> {
-        let ended = self.shared.wait(BOOT, |state| {
+        let limit = match self.plan.hardware {
+            Hardware::Shared(_) => BOOT,
+            Hardware::Emulated(..) => EMULATED_BOOT,
+        };
+        let ended = self.shared.wait(limit, |state| {
             state.phase == Phase::Off || (state.boots > before && state.phase == Phase::Up)
         });
         if ended && self.shared.state().phase == Phase::Up {
             return Ok(());
         }
-        Err(self.too_slow("did not boot", BOOT))
+        Err(self.too_slow("did not boot", limit))
     }
 
     /// Waits until it has switched itself off.
@@ -173,8 +198,15 @@ impl Power {
 
     /// Ends it at once, as a power cut does, and waits until it has.
     pub(crate) fn cut(&self) {
+        self.kill();
+        self.join();
+    }
+
+    /// Ends it at once and does not wait.
+    pub(crate) fn kill(&self) {
         let (supervisor, leader) = {
-            let state = self.shared.state();
+            let mut state = self.shared.state();
+            state.wanted = Wanted::Off;
             (state.supervisor, state.leader)
         };
         let nspawn = supervisor
@@ -188,7 +220,6 @@ impl Power {
                 .filter_map(Identity::of)
                 .for_each(|it| it.signal(Signal::KILL)),
         }
-        self.join();
     }
 
     /// Its PID 1, as the host numbers it.
@@ -229,7 +260,7 @@ impl Power {
 fn attend(plan: &Plan, shared: &Shared) -> Result<()> {
     loop {
         let how = boot_once(plan, shared)?;
-        if how != REBOOT {
+        if how != REBOOT || shared.state().wanted == Wanted::Off {
             return Ok(());
         }
         shared.change(|state| {
@@ -293,6 +324,11 @@ fn follow(plan: &Plan, shared: &Shared, socket: &UnixDatagram, entered: Pid) -> 
                     fs::write(&path, number).doing("write", &path)?;
                 }
                 shared.change(|state| state.leader = leader);
+                if shared.state().wanted == Wanted::Off
+                    && let Some(leader) = leader
+                {
+                    leader.signal(Signal::KILL);
+                }
             }
             if line == "READY=1" {
                 shared.change(|state| {

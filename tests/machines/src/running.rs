@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal};
 
-use crate::cache::remove_tree;
 use crate::enclosure::Attendant;
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::Inside;
+use crate::leaving::Leaving;
 use crate::machine::Disk;
 use crate::power::Power;
 use crate::process::{Identity, in_namespace_of};
@@ -39,7 +39,7 @@ done; true"#;
 #[derive(Debug)]
 pub struct Running {
     pub(crate) lab: Arc<Inside>,
-    pub(crate) power: Power,
+    pub(crate) power: Arc<Power>,
     pub(crate) name: String,
     pub(crate) address: Ipv4Addr,
     /// Its root directory, inside the enclosure.
@@ -386,21 +386,33 @@ impl Drop for Running {
         if std::thread::panicking() {
             eprint!("{}", self.last_words());
         }
-        self.power.cut();
+        self.power.kill();
         drop(self.uplink.take());
-        drop(self.undelay());
+        let relay = self
+            .relay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Self { port, name, root, .. } = &*self;
+        let line = if relay.is_some() { RELAY_LINKS } else { "" };
         let script = format!(
-            "ip link del {} || true; ip netns del {} || true; umount {}",
-            self.port,
-            self.name,
-            self.root.display()
+            "port={port}\n{line}ip link del $port\nip netns del {name}\numount {}\n",
+            root.display()
         );
-        drop(self.lab.enclosure.script(&script));
-        drop(remove_tree(&self.written));
-        drop(remove_tree(&self.directory));
-        self.lab.forget(&self.name);
+        drop(relay);
+        self.lab.let_go(Leaving {
+            power: Arc::clone(&self.power),
+            enclosure: self.lab.enclosure.first_process().pid(),
+            script,
+            trees: [self.written.clone(), self.directory.clone()],
+            name: self.name.clone(),
+            names: self.lab.names(),
+        });
     }
 }
+
+/// Takes away what a bad line is made of.
+const RELAY_LINKS: &str = "for link in n f b; do ip link del $link$port; done\n";
 
 /// A program that is going to run as root in the machine whose PID 1 is `leader`.
 pub(crate) fn inside_machine(leader: Pid) -> Program {

@@ -130,7 +130,7 @@ pub(crate) fn qemu(
     written: &Path,
 ) -> Program {
     let clock = computer.clock.as_deref().unwrap_or("utc");
-    let quiet = "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet";
+    let command_line = "root=/dev/vda rw console=ttyS0 net.ifnames=0 loglevel=4";
     program
         .args(["qemu-system-x86_64", "-machine", "pc,accel=tcg", "-cpu", "max", "-m", MEMORY])
         .args(["-nodefaults", "-no-user-config", "-display", "none"])
@@ -150,7 +150,7 @@ pub(crate) fn qemu(
         .arg(root.join("vmlinuz"))
         .arg("-initrd")
         .arg(root.join("initrd.img"))
-        .args(["-append", &format!("{quiet}{}", computer.command_line)])
+        .args(["-append", &format!("{command_line}{}", computer.command_line)])
 }
 
 /// The program that runs another in the machine at `address`: its arguments are quoted for the shell there.

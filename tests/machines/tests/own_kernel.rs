@@ -39,3 +39,21 @@ fn a_machine_with_its_own_kernel_has_its_own_clock_and_takes_part_in_the_lab() {
     own.exec(&["ip", "link", "add", "link", "eth0", "name", "eth0.7", "type", "vlan", "id", "7"])
         .unwrap();
 }
+
+#[test]
+fn apparmor_enforces_a_profile_in_a_machine_with_its_own_kernel() {
+    let lab = Lab::start().unwrap();
+    let machine = lab.machine(Machine::debian12().apparmor()).unwrap();
+    machine.exec(&["tac", "/etc/hostname"]).unwrap();
+
+    let profile = "/usr/bin/tac { /usr/bin/tac mr, /lib/** mr, /usr/lib/** mr, /etc/ld.so.cache r, /etc/fstab r, }";
+    machine
+        .write("/etc/apparmor.d/lab", 0o644, profile)
+        .unwrap();
+    machine
+        .exec(&["apparmor_parser", "-r", "/etc/apparmor.d/lab"])
+        .unwrap();
+
+    let refused = machine.try_exec(&["tac", "/etc/hostname"]).unwrap();
+    assert!(refused.stderr.contains("Permission denied"), "{refused:?}");
+}
