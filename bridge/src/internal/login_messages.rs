@@ -2,7 +2,9 @@
 //!
 //! `session` leaves the lines in a memory file whose descriptor the bridge inherits.
 
+use std::fs::File;
 use std::io::{Read, Seek};
+use std::os::fd::RawFd;
 
 use serde_json::json;
 
@@ -18,17 +20,21 @@ pub(super) struct LoginMessages(Vec<String>);
 impl LoginMessages {
     /// The messages that this process inherited; none when it did not.
     pub(super) fn inherited() -> Self {
-        let descriptor = std::env::var(VARIABLE)
-            .ok()
+        let number = std::env::var(VARIABLE).ok();
+        number
             .and_then(|number| number.parse().ok())
-            .and_then(|number| command_fds::inherited::take_fd_ownership(number).ok());
-        match descriptor {
-            Some(descriptor) => Self::from_file(std::fs::File::from(descriptor)),
-            None => Self(Vec::new()),
-        }
+            .map_or_else(|| Self(Vec::new()), Self::from_descriptor)
     }
 
-    fn from_file(mut file: std::fs::File) -> Self {
+    /// A process that took stock of its descriptors at its start gives this one away; one that did not opens it anew.
+    fn from_descriptor(number: RawFd) -> Self {
+        command_fds::inherited::take_fd_ownership(number)
+            .map(File::from)
+            .or_else(|_not_taken_stock| File::open(format!("/proc/self/fd/{number}")))
+            .map_or_else(|_| Self(Vec::new()), Self::from_file)
+    }
+
+    fn from_file(mut file: File) -> Self {
         let mut bytes = Vec::new();
         let read = file
             .rewind()
@@ -61,7 +67,7 @@ fn messages_are_lines_until_they_are_dismissed() {
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, b"Last login: today\nYour \"password\" expires\n")
         .unwrap();
-    let mut messages = LoginMessages::from_file(file);
+    let mut messages = LoginMessages::from_descriptor(std::os::fd::AsRawFd::as_raw_fd(&file));
     assert_eq!(messages.get(), r#"{"messages":["Last login: today","Your \"password\" expires"]}"#);
     messages.dismiss();
     assert_eq!(messages.get(), "{}");

@@ -433,10 +433,12 @@ const BLOCK: usize = 32;
 pub fn push_json_string(text: &str, json: &mut String) {
     json.push('"');
     // Hardly any text needs an escape. Whole blocks are looked at without a branch, which the compiler vectorizes.
+    let is_special = |byte: u8| u8::from(byte < 0x20 || byte == b'"' || byte == b'\\');
     let is_plain = text.as_bytes().chunks(BLOCK).all(|block| {
-        !block
+        block
             .iter()
-            .fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+            .fold(0, |found, &byte| found | is_special(byte))
+            == 0
     });
     if is_plain {
         json.push_str(text);
