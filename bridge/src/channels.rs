@@ -1,11 +1,21 @@
 //! The list of channel kinds that this bridge serves itself.
 
+mod dbus;
 mod echo;
+mod fsinfo;
+mod fslist;
+mod fsread;
+mod fsreplace;
+mod fswatch;
+mod http;
 mod info;
 mod metrics;
 mod null;
+mod packages;
+mod packet;
 mod session_control;
 mod stream;
+mod websocket;
 
 use std::pin::Pin;
 
@@ -22,12 +32,22 @@ type Start = fn(Fields, Port) -> Serving;
 
 /// Every kind, and how it is started.
 const KINDS: &[(&str, Start)] = &[
+    kind::<dbus::Dbus>(),
     kind::<echo::Echo>(),
+    kind::<fsinfo::FileInfo>(),
+    kind::<fslist::FileList>(),
+    kind::<fsread::FileRead>(),
+    kind::<fsreplace::FileReplace>(),
+    kind::<fswatch::FileWatch>(),
+    kind::<http::Http>(),
     kind::<info::Info>(),
     kind::<metrics::Metrics>(),
     kind::<null::Null>(),
+    kind::<packages::PackageFiles>(),
+    kind::<packet::Packet>(),
     kind::<session_control::SessionControl>(),
     kind::<stream::Stream>(),
+    kind::<websocket::WebSocket>(),
 ];
 
 /// Starts a channel of `kind`; `None` when there is no such kind.

@@ -5,15 +5,26 @@
 //! user, and never opens a port.
 #![forbid(unsafe_code)]
 
+pub mod buses;
 pub mod channel;
 pub mod channels;
+pub mod connection;
+pub mod descriptors;
+pub mod file_tag;
+pub mod file_work;
+pub mod folder;
 pub mod idle;
 pub mod inherited;
+mod internal;
 pub mod link;
 pub mod outbox;
+pub mod owners;
+pub mod packages;
+pub mod path_watch;
 pub mod peer;
 pub mod port;
 pub mod process;
+pub mod readiness;
 pub mod router;
 pub mod user;
 
@@ -30,11 +41,14 @@ use protocol::names::ChannelId;
 use rustix::process::{DumpableBehavior, Signal};
 use tokio::sync::Notify;
 
+use crate::buses::Buses;
 use crate::channel::Closed;
+use crate::descriptors::Descriptors;
 use crate::idle::Idle;
 use crate::inherited::Inherited;
 use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
+use crate::packages::{Packages, Places};
 use crate::peer::superuser::Superuser;
 use crate::router::{Router, RouterError, Routes};
 use crate::user::User;
@@ -66,13 +80,20 @@ pub struct Bridge {
     pub outbox: Outbox,
     /// The privileged bridge of this session.
     pub superuser: Superuser,
+    /// What PAM said at the login, one message a line.
+    pub login_messages: String,
     /// When the session was last used.
     pub idle: Idle,
     /// The open channels.
     routes: Routes,
     /// What the server calls this machine, from its `init`.
     host: OnceLock<String>,
+    /// Connections to message buses.
+    pub buses: Buses,
+    /// Descriptors that came over a bus.
+    pub descriptors: Descriptors,
     user: OnceLock<User>,
+    packages: OnceLock<Packages>,
     /// Tells the link's loop to end.
     ending: Notify,
 }
@@ -82,9 +103,13 @@ impl Bridge {
         Self {
             outbox,
             superuser: Superuser::new(inherited.password),
+            login_messages: inherited.login_messages,
+            buses: Buses::default(),
+            descriptors: Descriptors::default(),
             routes: Routes::default(),
             host: OnceLock::new(),
             user: OnceLock::new(),
+            packages: OnceLock::new(),
             idle: Idle::default(),
             ending: Notify::new(),
         }
@@ -103,6 +128,12 @@ impl Bridge {
     /// The user that this bridge is.
     pub fn user(&self) -> &User {
         self.user.get_or_init(User::current)
+    }
+
+    /// The packages that are installed here. They are read when they are first needed.
+    pub fn packages(&self) -> &Packages {
+        self.packages
+            .get_or_init(|| Packages::new(Places::from_environment(&self.user().home)))
     }
 
     /// Tells the page that a channel is over because of a problem.

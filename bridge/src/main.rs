@@ -1,6 +1,7 @@
 //! `pilothouse-bridge`: the bridge as a program of its own, small enough to be sent to other machines.
 //!
 //! It speaks the protocol on standard input and output and takes no arguments.
+#![forbid(unsafe_code)]
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -189,6 +189,11 @@ impl Sender {
         &self.channel
     }
 
+    /// Whether the page wants bytes or text.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// Tells the page that the channel is in use.
     pub fn ready(&self, fields: Fields) {
         self.outbox

@@ -1,6 +1,7 @@
 //! The program `pilothouse`: every process of the management server is one of its subcommands.
 //!
 //! Each subcommand has a file here that reads its arguments, calls a crate, and reports; nothing is decided here.
+#![forbid(unsafe_code)]
 
 mod bridge;
 mod command_line;

@@ -144,7 +144,10 @@ async fn a_password_is_never_seen_in_command_lines_environments_or_the_journal()
     page.ready("1").await;
 
     // The pattern comes from a file, or the search would find itself.
-    house.machine.write("/root/pattern", 0o600, PASSWORD).unwrap();
+    house
+        .machine
+        .write("/root/pattern", 0o600, PASSWORD)
+        .unwrap();
     let search = "! grep -alsF -f /root/pattern /proc/[0-9]*/cmdline /proc/[0-9]*/environ";
     house.machine.exec(&["sh", "-c", search]).unwrap();
     assert!(!house.machine.journal().unwrap().contains(PASSWORD));
