@@ -1,5 +1,6 @@
 //! The list of channel kinds that this bridge serves itself.
 
+mod dbus;
 mod echo;
 mod fsinfo;
 mod fslist;
@@ -31,6 +32,7 @@ type Start = fn(Fields, Port) -> Serving;
 
 /// Every kind, and how it is started.
 const KINDS: &[(&str, Start)] = &[
+    kind::<dbus::Dbus>(),
     kind::<echo::Echo>(),
     kind::<fsinfo::FileInfo>(),
     kind::<fslist::FileList>(),

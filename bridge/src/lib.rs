@@ -5,14 +5,17 @@
 //! user, and never opens a port.
 #![forbid(unsafe_code)]
 
+pub mod buses;
 pub mod channel;
 pub mod channels;
 pub mod connection;
+pub mod descriptors;
 pub mod file_tag;
 pub mod file_work;
 pub mod folder;
 pub mod idle;
 pub mod inherited;
+mod internal;
 pub mod link;
 pub mod outbox;
 pub mod owners;
@@ -38,7 +41,9 @@ use protocol::names::ChannelId;
 use rustix::process::{DumpableBehavior, Signal};
 use tokio::sync::Notify;
 
+use crate::buses::Buses;
 use crate::channel::Closed;
+use crate::descriptors::Descriptors;
 use crate::idle::Idle;
 use crate::inherited::Inherited;
 use crate::link::{Link, LinkError};
@@ -75,12 +80,18 @@ pub struct Bridge {
     pub outbox: Outbox,
     /// The privileged bridge of this session.
     pub superuser: Superuser,
+    /// What PAM said at the login, one message a line.
+    pub login_messages: String,
     /// When the session was last used.
     pub idle: Idle,
     /// The open channels.
     routes: Routes,
     /// What the server calls this machine, from its `init`.
     host: OnceLock<String>,
+    /// Connections to message buses.
+    pub buses: Buses,
+    /// Descriptors that came over a bus.
+    pub descriptors: Descriptors,
     user: OnceLock<User>,
     packages: OnceLock<Packages>,
     /// Tells the link's loop to end.
@@ -92,6 +103,9 @@ impl Bridge {
         Self {
             outbox,
             superuser: Superuser::new(inherited.password),
+            login_messages: inherited.login_messages,
+            buses: Buses::default(),
+            descriptors: Descriptors::default(),
             routes: Routes::default(),
             host: OnceLock::new(),
             user: OnceLock::new(),

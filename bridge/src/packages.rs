@@ -15,7 +15,7 @@ mod policy;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 pub use answer::{Answer, Request};
 pub use places::{Place, Places, UnsafeScripts};
 
+use content::Checksum;
 use manifest::Package;
 
 /// All packages.
@@ -47,7 +48,7 @@ enum Hint {
 struct Loaded {
     packages: BTreeMap<String, Package>,
     manifests: Arc<str>,
-    checksum: String,
+    checksum: OnceLock<Checksum>,
 }
 
 impl Packages {
@@ -76,7 +77,7 @@ impl Packages {
     /// A word that changes with any file of any package: addresses that begin with `/$` and this word may be kept for
     /// ever by whoever fetches them. Made of names, sizes and times, not of content.
     pub fn checksum(&self) -> String {
-        self.loaded().checksum.clone()
+        self.loaded().checksum().word.clone()
     }
 
     /// Changes each time that the packages were loaded anew.
@@ -115,6 +116,13 @@ impl Packages {
     }
 }
 
+impl Loaded {
+    /// Made when it is first needed: every file must be looked at.
+    fn checksum(&self) -> &Checksum {
+        self.checksum.get_or_init(|| Checksum::of(&self.packages))
+    }
+}
+
 fn load(places: &Places) -> Loaded {
     let mut packages: BTreeMap<String, Package> = BTreeMap::new();
     for place in &places.data {
@@ -140,8 +148,7 @@ fn load(places: &Places) -> Loaded {
         .map(|(name, package)| (name.clone(), Value::Object(package.manifest.clone())))
         .collect();
     let manifests = Value::Object(manifests).to_string().into();
-    let checksum = content::checksum(&packages);
-    Loaded { packages, manifests, checksum }
+    Loaded { packages, manifests, checksum: OnceLock::new() }
 }
 
 /// The folders in `place`, sorted; none when it cannot be read.

@@ -24,6 +24,7 @@ mod tls;
 mod watch;
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -84,6 +85,12 @@ pub enum StartError {
     /// The process could not be hardened or prepared.
     #[error("cannot prepare the process: {0}")]
     Process(std::io::Error),
+    /// A local session needs no login, so it is for this machine alone.
+    #[error("a local session is served on loopback only, not on {0}")]
+    LocalSessionExposed(SocketAddr),
+    /// The command of the local session does not speak the protocol.
+    #[error("the local session did not begin: {0}")]
+    LocalSession(std::io::Error),
 }
 
 impl StartError {
@@ -91,10 +98,20 @@ impl StartError {
     /// so that systemd does not try again and again.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Assets(_) | Self::StateDir(_) | Self::Tls(_) => 78,
-            Self::Listen(_) | Self::Process(_) => 1,
+            Self::Assets(_) | Self::StateDir(_) | Self::Tls(_) | Self::LocalSessionExposed(_) => 78,
+            Self::Listen(_) | Self::Process(_) | Self::LocalSession(_) => 1,
         }
     }
+}
+
+/// Who gets a session.
+#[derive(Debug)]
+pub enum Access {
+    /// Who logs in.
+    Login,
+    /// Everybody who can connect, on loopback only: the other end of this socket is a bridge that runs already
+    /// (`serve --local-session`, for tests and demonstrations).
+    LocalSession(UnixStream),
 }
 
 /// A server that listens.
@@ -120,6 +137,7 @@ const SESSIONS_END: Duration = Duration::from_secs(1);
 pub async fn run(
     config: Config,
     listener: Listener,
+    access: Access,
     started: impl FnOnce(&Started),
 ) -> Result<(), StartError> {
     // Nobody reads passwords out of our memory or our dumps (T53).
@@ -133,7 +151,7 @@ pub async fn run(
             _ = interrupt.recv() => {}
         }
     };
-    run_until(config, listener, started, stop).await
+    run_until(config, listener, access, started, stop).await
 }
 
 /// Runs the server until `stop` is done.
@@ -144,6 +162,7 @@ pub async fn run(
 pub async fn run_until(
     config: Config,
     listener: Listener,
+    access: Access,
     started: impl FnOnce(&Started),
     stop: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
@@ -154,10 +173,11 @@ pub async fn run_until(
         .certificates
         .load(&server.config, SystemTime::now())?;
     let sockets = listener.open(&server.config.listen)?;
-    let addresses = sockets
+    let addresses: Vec<SocketAddr> = sockets
         .iter()
         .filter_map(|socket| socket.local_addr().ok())
         .collect();
+    begin(&server, access, &addresses).await?;
     let front = listen::Front::open(&server, sockets)?;
     let hang_up = signal(SignalKind::hangup()).map_err(StartError::Process)?;
     tell_supervisor(&[NotifyState::Ready]);
@@ -179,6 +199,23 @@ pub async fn run_until(
     }
     front.ended(CONNECTIONS_END).await;
     Ok(())
+}
+
+/// Begins the local session if there is to be one, before anybody is let in.
+async fn begin(
+    server: &Server,
+    access: Access,
+    addresses: &[SocketAddr],
+) -> Result<(), StartError> {
+    let Access::LocalSession(bridge) = access else {
+        return Ok(());
+    };
+    let mut addresses = addresses.iter();
+    if let Some(exposed) = addresses.find(|address| !address.ip().to_canonical().is_loopback()) {
+        return Err(StartError::LocalSessionExposed(*exposed));
+    }
+    let begun = server.begin_local_session(bridge).await;
+    begun.map_err(StartError::LocalSession)
 }
 
 /// The fingerprint of the certificate that a server with these settings shows, without making one.
@@ -219,4 +256,24 @@ fn tell_supervisor(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "no service manager was told");
     }
+}
+
+/// Whether `bytes` are an `Authorization` header that a login can begin with; for fuzzing.
+pub fn reads_authorization(bytes: &[u8]) -> bool {
+    login::reads_authorization(bytes)
+}
+
+/// Whether `bytes` are the body of a login form; for fuzzing.
+pub fn reads_form(bytes: &[u8]) -> bool {
+    login::reads_form(bytes)
+}
+
+/// Whether `bytes` are a control message that the relay passes on; for fuzzing.
+pub fn reads_control(bytes: &[u8]) -> bool {
+    relay::head::Head::parse(bytes).is_ok()
+}
+
+/// Whether `query` describes an external channel; for fuzzing.
+pub fn reads_channel_query(query: &str) -> bool {
+    external::description::Description::parse(query).is_ok()
 }

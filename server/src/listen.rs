@@ -190,6 +190,8 @@ async fn accept(
     let mut checks = checks.unwrap_or(nothing);
     loop {
         tokio::select! {
+            // Nothing is accepted any more once the server stops, whatever else is ready.
+            biased;
             () = stopped(&mut stopping) => return,
             Some(stream) = checks.recv() => {
                 tokio::spawn(house.clone().check(stream));

@@ -711,6 +711,16 @@ impl Failure {
     }
 }
 
+/// For fuzzing, by way of the crate's own.
+pub(crate) fn reads_authorization(bytes: &[u8]) -> bool {
+    Authorization::parse(bytes).is_ok()
+}
+
+/// For fuzzing, by way of the crate's own.
+pub(crate) fn reads_form(bytes: &[u8]) -> bool {
+    Form::parse(bytes).is_ok()
+}
+
 /// Rounded up, so that who waits so long is not refused again.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)

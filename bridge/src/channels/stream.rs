@@ -1,9 +1,11 @@
 //! `stream`: the bytes of a program, a terminal, or a socket.
 //!
 //! The most used channel of all. With `spawn` it starts a program as the user (on a terminal of its own with
-//! `pty`), with `unix` or `port` it connects a socket. What the page sends goes in; what comes out goes to the page,
+//! `pty`), with `unix` or `port` it connects a socket, and with
+//! `internal` it takes a descriptor that came in a D-Bus reply. What the page sends goes in; what comes out goes to the page,
 //! and both sides wait for the slower one. Text: docs/protocol.md, "stream".
 
+mod descriptor;
 mod program;
 mod socket;
 mod terminal;
@@ -37,6 +39,7 @@ pub(super) struct Options {
     unix: Option<String>,
     port: Option<u16>,
     address: Option<String>,
+    internal: Option<String>,
 }
 
 /// What becomes of a program's standard error.
@@ -64,20 +67,19 @@ impl Channel for Stream {
     type Options = Options;
 
     async fn run(options: Options, port: Port) -> Result<Fields, Closed> {
-        match &options {
-            Options { spawn: Some(_), unix: None, port: None, pty: true, .. } => {
-                terminal::run(options, port).await
+        let Options { spawn, unix, port: number, internal, .. } = &options;
+        match (spawn, unix, number, internal) {
+            (Some(_), None, None, None) if options.pty => terminal::run(options, port).await,
+            (Some(_), None, None, None) => program::run(options, port).await,
+            (None, Some(path), None, None) => socket::run_unix(path, port).await,
+            (None, None, Some(number), None) => {
+                socket::run_tcp(options.address.as_deref(), *number, port).await
             }
-            Options { spawn: Some(_), unix: None, port: None, pty: false, .. } => {
-                program::run(options, port).await
+            (None, None, None, Some(id)) => descriptor::run(id, port).await,
+            _ => {
+                let message = "exactly one of spawn, unix, port and internal is needed";
+                Err(Closed::protocol_error(message))
             }
-            Options { spawn: None, unix: Some(path), port: None, .. } => {
-                socket::run_unix(path, port).await
-            }
-            Options { spawn: None, unix: None, port: Some(number), address, .. } => {
-                socket::run_tcp(address.as_deref(), *number, port).await
-            }
-            _ => Err(Closed::protocol_error("exactly one of spawn, unix and port is needed")),
         }
     }
 }

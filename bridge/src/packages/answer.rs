@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::content::{self, Content, Gzip, Missing};
+use super::content::{self, Checksum, Content, Gzip, Missing};
 use super::manifest::Package;
 use super::places::Places;
 use super::{Loaded, complain, language, policy};
@@ -61,11 +61,17 @@ impl Answer {
         Self::error(404, "Not Found", "Not found")
     }
 
-    /// May be kept for ever: its address changes when it does (T14).
-    fn keep(&mut self, tag: &str) {
+    /// May be kept for ever: its address changes when it does (T14). Who has it already hears only that.
+    fn keep(&mut self, tag: &str, request: &Request) {
         self.headers
             .insert("Cache-Control", "private, max-age=31536000, immutable".to_owned());
         self.headers.insert("ETag", format!("\"{tag}\""));
+        if is_known(request, tag) {
+            self.status = 304;
+            self.reason = "Not Modified";
+            self.body.clear();
+            self.headers.remove("Content-Encoding");
+        }
     }
 }
 
@@ -76,9 +82,9 @@ pub(super) fn answer(loaded: &Loaded, places: &Places, request: &Request) -> Ans
     let Some(path) = path.strip_prefix('/') else {
         return Answer::error(400, "Bad Request", "a path begins with a slash");
     };
-    let (lasting, path) = match path.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
-        Some((checksum, rest)) => (checksum == loaded.checksum, rest),
-        None => (false, path),
+    let (checksum, path) = match path.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
+        Some((word, rest)) => (Some(loaded.checksum()).filter(|sum| sum.word == word), rest),
+        None => (None, path),
     };
     match path {
         "manifests.json" => Answer::new("application/json", loaded.manifests.as_bytes().to_vec()),
@@ -89,20 +95,7 @@ pub(super) fn answer(loaded: &Loaded, places: &Places, request: &Request) -> Ans
             Answer::new(SCRIPT, body)
         }
         "*/po.js" => Answer::new(SCRIPT, all_translations(loaded, "po.js", request)),
-        _ => {
-            let mut answer = file(loaded, places, request, path);
-            let tag = answer.headers.remove("ETag");
-            if let (true, 200, Some(tag)) = (lasting, answer.status, tag) {
-                answer.keep(&tag);
-                if is_known(request, &tag) {
-                    answer.status = 304;
-                    answer.reason = "Not Modified";
-                    answer.body.clear();
-                    answer.headers.remove("Content-Encoding");
-                }
-            }
-            answer
-        }
+        _ => file(loaded, places, request, path, checksum),
     }
 }
 
@@ -113,8 +106,14 @@ fn is_known(request: &Request, tag: &str) -> bool {
         .any(|known| known.trim().trim_start_matches("W/").trim_matches('"') == tag)
 }
 
-/// One file of one package. Its tag stands in `ETag`, unless it depends on the language.
-fn file(loaded: &Loaded, places: &Places, request: &Request, path: &str) -> Answer {
+/// One file of one package. With a checksum that covers it, it may be kept, unless it depends on the language.
+fn file(
+    loaded: &Loaded,
+    places: &Places,
+    request: &Request,
+    path: &str,
+    checksum: Option<&Checksum>,
+) -> Answer {
     let gzip = accepts_gzip(request.accept_encoding.as_deref());
     let Some((name, file)) = path.split_once('/') else {
         return Answer::not_found();
@@ -127,14 +126,10 @@ fn file(loaded: &Loaded, places: &Places, request: &Request, path: &str) -> Answ
     }
     if file == "po.js" || file == "po.manifest.js" {
         let content = translation(package, file, request, gzip);
-        return content.map_or_else(
-            || Answer::new(SCRIPT, Vec::new()),
-            |content| {
-                let mut answer = send(file, content);
-                answer.headers.remove("ETag");
-                answer
-            },
-        );
+        return match content {
+            Some(content) => send(file, content),
+            None => Answer::new(SCRIPT, Vec::new()),
+        };
     }
     let mut found = content::find(package, file, gzip);
     if let (Err(Missing::NotFound), Some(decoded)) = (&found, percent_decoded(file)) {
@@ -142,15 +137,16 @@ fn file(loaded: &Loaded, places: &Places, request: &Request, path: &str) -> Answ
     }
     match found {
         Ok(content) => {
+            let lasting = checksum.is_some_and(|checksum| checksum.covers(&content));
+            let tag = content.tag.clone();
             let mut answer = send(file, content);
-            if answer
-                .headers
-                .get("Content-Type")
-                .is_some_and(|kind| kind.starts_with("text/html"))
-            {
-                answer
-                    .headers
-                    .insert("Content-Security-Policy", policy_header(package, places, request));
+            let kind = answer.headers.get("Content-Type");
+            if kind.is_some_and(|kind| kind.starts_with("text/html")) {
+                let policy = policy_header(package, places, request);
+                answer.headers.insert("Content-Security-Policy", policy);
+            }
+            if lasting {
+                answer.keep(&tag, request);
             }
             answer
         }
@@ -179,7 +175,6 @@ fn send(path: &str, content: Content) -> Answer {
     if content.gzip {
         answer.headers.insert("Content-Encoding", "gzip".to_owned());
     }
-    answer.headers.insert("ETag", content.tag);
     answer
 }
 

@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use flate2::read::MultiGzDecoder;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
@@ -38,6 +39,8 @@ pub(super) struct Content {
     pub(super) gzip: bool,
     /// Changes with the file.
     pub(super) tag: String,
+    /// When it was put there or written last, since 1970.
+    changed: Duration,
 }
 
 /// Why a file is not sent.
@@ -130,6 +133,9 @@ fn open_without_links(folder: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
 fn read(file: OwnedFd, packed: bool, gzip: Gzip) -> Result<Content, Missing> {
     let stat = rustix::fs::fstat(&file).map_err(missing)?;
     let tag = format!("{:x}-{:x}-{:x}", stat.st_mtime, stat.st_mtime_nsec, stat.st_size);
+    let nanoseconds = u32::try_from(stat.st_ctime_nsec).unwrap_or(0);
+    let changed =
+        u64::try_from(stat.st_ctime).map_or(FOREVER, |seconds| Duration::new(seconds, nanoseconds));
     let file = std::fs::File::from(file);
     let unpack = packed && gzip == Gzip::Refused;
     let mut bytes = Vec::new();
@@ -145,7 +151,7 @@ fn read(file: OwnedFd, packed: bool, gzip: Gzip) -> Result<Content, Missing> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(Missing::Unreadable(Errno::FBIG));
     }
-    Ok(Content { bytes, gzip: packed && !unpack, tag })
+    Ok(Content { bytes, gzip: packed && !unpack, tag, changed })
 }
 
 /// The content type of a file with this name.
@@ -182,9 +188,35 @@ const TYPES: [(&str, &str); 22] = [
     ("xml", "text/xml; charset=utf-8"),
 ];
 
-/// A word that changes when a manifest or a file of any package does. Files count by name, size and time: reading them
-/// all would make every login slow.
-pub(super) fn checksum(packages: &BTreeMap<String, Package>) -> String {
+/// How far the time of a change may stand behind the clock: file systems take it from the last tick, of which there are
+/// at least a hundred a second.
+const CLOCK_STEP: Duration = Duration::from_millis(20);
+
+/// Later than any checksum.
+const FOREVER: Duration = Duration::from_secs(u64::MAX / 2);
+
+/// A word that changes when a manifest or a file of any package does.
+#[derive(Debug)]
+pub(super) struct Checksum {
+    pub(super) word: String,
+    /// When the files began to be looked at. What changed later it says nothing about.
+    since: Duration,
+}
+
+impl Checksum {
+    /// Files count by name, size and time: reading them all would make every login slow.
+    pub(super) fn of(packages: &BTreeMap<String, Package>) -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self { word: word(packages), since: since.unwrap_or_default() }
+    }
+
+    /// Whether it speaks about this content: nobody can set the time of the last change back.
+    pub(super) fn covers(&self, content: &Content) -> bool {
+        content.changed + CLOCK_STEP < self.since
+    }
+}
+
+fn word(packages: &BTreeMap<String, Package>) -> String {
     let mut digest = Sha256::new();
     for (name, package) in packages {
         digest.update(name.as_bytes());

@@ -5,7 +5,6 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use protocol::json;
 use serde_json::{Map, Value};
 
 use super::complain;
@@ -46,7 +45,7 @@ pub(super) enum ManifestError {
     #[error("{0}: larger than {MAX_MANIFEST} bytes")]
     TooLarge(PathBuf),
     #[error("{0}: {1}")]
-    Json(PathBuf, json::JsonError),
+    Json(PathBuf, serde_json::Error),
     #[error("{0}: {1:?} cannot be the name of a package")]
     Name(PathBuf, String),
 }
@@ -103,7 +102,7 @@ fn read_text(path: &Path) -> Result<Option<String>, ManifestError> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<Map<String, Value>, ManifestError> {
-    json::parse_object(text.as_bytes()).map_err(|error| ManifestError::Json(path.to_owned(), error))
+    serde_json::from_str(text).map_err(|error| ManifestError::Json(path.to_owned(), error))
 }
 
 /// Applies the package's own override, the administrator's, the user's. A broken one is named and passed over.

@@ -240,6 +240,36 @@ async fn a_link_is_replaced_and_what_it_led_to_stays() {
 }
 
 #[tokio::test]
+async fn a_folder_that_turns_into_a_link_meanwhile_leads_nowhere_else() {
+    let parent = tempfile::tempdir().unwrap();
+    let at = |name: &str| parent.path().join(name);
+    std::fs::create_dir(at("folder")).unwrap();
+    std::fs::create_dir(at("victim")).unwrap();
+    for before_data in [true, false] {
+        let mut page = Page::new().await;
+        page.open(
+            json!({"payload": "fsreplace1", "path": at("folder/file"), "send-acks": "bytes"}),
+        )
+        .await;
+        page.ready().await;
+        if !before_data {
+            page.data(b"new").await;
+            assert_eq!(page.next().await, crate::page::Seen::Ack(3));
+        }
+        std::fs::rename(at("folder"), at("moved")).unwrap();
+        std::os::unix::fs::symlink("victim", at("folder")).unwrap();
+        page.data(b"new").await;
+        page.done().await;
+        assert_eq!(page.rest().await.problem, None);
+
+        assert_eq!(names(&at("victim")), [""; 0]);
+        assert_eq!(names(&at("moved")), ["file"]);
+        std::fs::remove_file(at("folder")).unwrap();
+        std::fs::rename(at("moved"), at("folder")).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn paths_that_name_no_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for path in ["", "/", "..", "/tmp/", "/tmp/.."] {

@@ -276,7 +276,7 @@ fn wake(waker: Option<Waker>) {
 pub(crate) struct Reader {
     session: Arc<Session>,
     decoder: FrameDecoder,
-    /// Bytes asked of the kernel with one call; grows while they are all used.
+    /// Bytes asked of the kernel with one call.
     room: usize,
     /// Takers that got something in this batch.
     woken: Vec<Waker>,
@@ -344,7 +344,6 @@ impl Reader {
     fn poll_read(&mut self, link: &Link, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         loop {
             if link.stream.poll_read_ready(cx)?.is_pending() {
-                self.room = READ_IDLE;
                 if self.decoder.is_between_frames() {
                     self.decoder.release_above(READ_IDLE);
                 }
@@ -352,9 +351,7 @@ impl Reader {
             }
             match link.stream.try_read_buf(self.decoder.buffer(self.room)) {
                 Ok(read) => {
-                    if read >= self.room {
-                        self.room = READ_BUSY;
-                    }
+                    self.room = if read < READ_IDLE { READ_IDLE } else { READ_BUSY };
                     return Poll::Ready(Ok(read));
                 }
                 Err(nothing) if nothing.kind() == ErrorKind::WouldBlock => {}
@@ -512,7 +509,7 @@ const PENDING_LOW: usize = 256 << 10;
 /// Bytes read with one call while little is said.
 const READ_IDLE: usize = 16 << 10;
 
-/// Bytes read with one call while the last one came back full.
+/// Bytes read with one call while the last one brought more than that.
 const READ_BUSY: usize = 128 << 10;
 
 /// Calls in one turn of the task, so that other tasks get theirs.

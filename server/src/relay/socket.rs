@@ -87,6 +87,12 @@ enum Stage {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    None,
+    Some,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flush {
     Done,
     Needed,
@@ -377,10 +383,16 @@ impl Socket {
 
     /// Gives all of `to_browser` to the browser's buffer.
     fn poll_give(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+        let mut progress = Progress::None;
         while !self.to_browser.is_empty() {
-            if ready!(Pin::new(&mut self.browser).poll_ready(cx)).is_err() {
+            let ready = Pin::new(&mut self.browser).poll_ready(cx);
+            if ready.is_pending() && progress == Progress::Some {
+                self.progress = Instant::now();
+            }
+            if ready!(ready).is_err() {
                 return Poll::Ready(Err(Outcome::Gone));
             }
+            progress = Progress::Some;
             let message = match self.to_browser.pop() {
                 Some(Item::Text(frame)) => {
                     let Ok(text) = Utf8Bytes::try_from(frame.clone()) else {
@@ -401,10 +413,12 @@ impl Socket {
                 None => break,
             };
             self.flush = Flush::Needed;
-            self.progress = Instant::now();
             if Pin::new(&mut self.browser).start_send(message).is_err() {
                 return Poll::Ready(Err(Outcome::Gone));
             }
+        }
+        if progress == Progress::Some {
+            self.progress = Instant::now();
         }
         Poll::Ready(Ok(()))
     }

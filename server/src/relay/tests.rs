@@ -262,25 +262,33 @@ async fn a_bridge_that_breaks_the_protocol_ends_its_session_and_no_other() {
     tokio::spawn(echo(other_bridge));
     let mut witness = stage.page(&other).await;
     witness.open("1:a", json!({})).await;
+    let whole = |frame: &str| format!("{}\n{frame}", frame.len()).into_bytes();
     for words in [
-        &b"99999999\n"[..],
-        b"0\n",
-        b"x",
-        b"3\nabc",
-        b"5\n\n{\"a\"",
-        b"2\n\n1",
-        b"5\na b\nc",
-        b"18\n\n{\"command\":\"open\"",
-        b"35\n\n{\"command\":\"open\",\"channel\":\"1\"}",
-        b"32\n\n{\"command\":\"init\",\"version\":2}x",
+        b"99999999\n".to_vec(),
+        b"0\n".to_vec(),
+        b"x".to_vec(),
+        whole("abc"),
+        whole("a b\nc"),
+        whole("\n1"),
+        whole("\n{\"a\""),
+        whole("\n{\"command\":\"open\""),
+        whole("\n{\"command\":\"open\",\"channel\":\"1\"}"),
+        whole("\n{\"command\":\"init\",\"version\":2}"),
+        whole(&format!("\n{{\"command\":\"x\"{}}}", " ".repeat(128 << 10))),
     ] {
         let (cookie, mut bridge) = stage.log_in().await;
         let mut page = stage.page(&cookie).await;
-        tokio::io::AsyncWriteExt::write_all(&mut bridge.stream, words)
+        tokio::io::AsyncWriteExt::write_all(&mut bridge.stream, &words)
             .await
             .unwrap();
         let (code, reason, _) = page.closed().await;
-        let shown = words.escape_ascii().to_string();
+        let shown = words
+            .iter()
+            .take(50)
+            .copied()
+            .collect::<Vec<_>>()
+            .escape_ascii()
+            .to_string();
         assert_eq!((code, reason.as_str()), (1001, "protocol-error"), "{shown}");
         assert_eq!(bridge.next().await, None);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use server::{Config, Listener, StartError};
+use server::{Access, Config, Listener, StartError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -70,7 +70,7 @@ impl House {
         let (tell, told) = oneshot::channel();
         let task = tokio::spawn(async move {
             let started = |started: &server::Started| tell.send(started.clone()).unwrap();
-            server::run_until(config, Listener::Bind, started, async {
+            server::run_until(config, Listener::Bind, Access::Login, started, async {
                 let _either = stopped.await;
             })
             .await

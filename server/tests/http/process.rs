@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use server::Listener;
+use server::{Access, Listener};
 
 use crate::house::{Answer, PATIENCE, exchange, settings};
 
@@ -34,7 +34,7 @@ fn as_a_server() {
         .build()
         .unwrap();
     runtime
-        .block_on(server::run(config, listener, |_| {}))
+        .block_on(server::run(config, listener, Access::Login, |_| {}))
         .unwrap();
 }
 

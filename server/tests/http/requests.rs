@@ -455,3 +455,21 @@ async fn a_method_that_an_address_does_not_take_is_named() {
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, POST")));
     house.stop().await;
 }
+
+#[tokio::test]
+async fn a_request_with_half_of_the_next_is_answered_before_the_rest_comes() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let house = House::start().await;
+    let mut stream = house.tls().await;
+    let half = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\nGET /ping HTTP/1.1\r\nHost: localhost\r\nA: b";
+
+    stream.write_all(half).await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"}") {
+        assert_ne!(stream.read_buf(&mut received).await.unwrap(), 0);
+    }
+
+    let rest = exchange(stream, b"c\r\nConnection: close\r\n\r\n").await;
+    assert!(rest.starts_with("HTTP/1.1 200 OK"), "{rest}");
+    house.stop().await;
+}

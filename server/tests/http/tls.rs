@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use server::config::TlsFiles;
-use server::{Listener, StartError};
+use server::{Access, Listener, StartError};
 use sha2::Digest as _;
 
 use crate::house::{House, PATIENCE, settings};
@@ -124,7 +124,7 @@ async fn refused(change: impl FnOnce(&Path, &mut server::Config)) -> StartError 
     let folder = tempfile::tempdir().unwrap();
     let mut config = settings(folder.path());
     change(folder.path(), &mut config);
-    server::run_until(config, Listener::Bind, |_| panic!("it started"), async {})
+    server::run_until(config, Listener::Bind, Access::Login, |_| panic!("it started"), async {})
         .await
         .unwrap_err()
 }
@@ -178,4 +178,18 @@ async fn a_taken_address_is_named() {
             .starts_with(&format!("cannot listen on {address}:")),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_local_session_is_refused_beyond_loopback() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = vec!["0.0.0.0:0".parse().unwrap()];
+    let config = server::Config { listen, ..settings(folder.path()) };
+    let (ours, _bridge) = std::os::unix::net::UnixStream::pair().unwrap();
+    let access = Access::LocalSession(ours);
+    let started = |_: &server::Started| panic!("it started");
+
+    let refused = server::run_until(config, Listener::Bind, access, started, async {}).await;
+
+    assert!(matches!(refused, Err(StartError::LocalSessionExposed(_))), "{refused:?}");
 }

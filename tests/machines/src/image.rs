@@ -32,6 +32,8 @@ rm -f etc/systemd/system/timers.target.wants/apt-daily*.timer
 /// Packages added to a base, or taken from it, as one layer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Packages {
+    /// Commands that run before anything is installed.
+    pub first: String,
     /// From the release.
     pub install: Vec<String>,
     /// From the release's backports, with what they need from there.
@@ -55,6 +57,7 @@ impl Packages {
             names.into_iter().map(checked_package_name).collect()
         };
         Ok(Self {
+            first: self.first.clone(),
             install: list(&self.install)?,
             backports: list(&self.backports)?,
             remove: list(&self.remove)?,
@@ -120,9 +123,9 @@ fn layer(
     below: &[PathBuf],
     packages: &Packages,
 ) -> Result<PathBuf> {
-    let Packages { install, backports, remove } = packages;
+    let Packages { first, install, backports, remove } = packages;
     let recipe = format!(
-        "layer 1\n{}\n{install:?}\n{backports:?}\n{remove:?}\n{LAYER_BEGINS}\n{LAYER_ENDS}",
+        "layer 1\n{}\n{first}{install:?}\n{backports:?}\n{remove:?}\n{LAYER_BEGINS}\n{LAYER_ENDS}",
         joined(below)
     );
     cache.get("layer", &recipe, |directory| {
@@ -149,9 +152,9 @@ rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id
 : > /etc/machine-id";
 
 fn layer_script(apt: &HostApt, release: Release, packages: &Packages) -> String {
-    let Packages { install, backports, remove } = packages;
+    let Packages { first, install, backports, remove } = packages;
     let suite = format!("{}-backports", release.codename());
-    let mut lines = vec![LAYER_BEGINS.to_owned()];
+    let mut lines = vec![LAYER_BEGINS.to_owned(), first.clone()];
     if !backports.is_empty() {
         let line = apt.backports(release);
         lines.push(format!("echo '{line}' > /etc/apt/sources.list.d/lab-backports.list"));

@@ -15,11 +15,13 @@ use crate::cache::{Cache, remove_tree};
 use crate::enclosure::Enclosure;
 use crate::error::{Doing as _, Error, Result};
 use crate::image::Image;
+use crate::leaving::{Exit, Leaving, Names};
 use crate::machine::{Content, Disk, Machine, Network, RootDirectory};
-use crate::power::{Plan, Power};
+use crate::power::{Hardware, Plan, Power};
 use crate::program::Program;
 use crate::range::{PREFIX, Range};
 use crate::running::Running;
+use crate::virtual_machine::{self, Computer, Kernel};
 use crate::{needs, setup, sweep, uplink};
 
 /// Labs that there may be on one host at once: one address byte.
@@ -45,15 +47,12 @@ pub(crate) struct Inside {
     directory: PathBuf,
     /// Where its machines write.
     written: PathBuf,
-    taken: Mutex<Taken>,
+    names: Names,
+    /// The last byte of the next machine's address.
+    next: Mutex<u8>,
+    exit: Exit,
     /// Held as long as the lab lives. The last field: given back when all else is gone.
     _lock: File,
-}
-
-#[derive(Debug)]
-struct Taken {
-    names: BTreeSet<String>,
-    next: u8,
 }
 
 impl Lab {
@@ -74,9 +73,18 @@ impl Lab {
         let enclosure = Enclosure::open()?;
         let first = enclosure.first_process();
         sweep::note_owner(&directory, first)?;
-        let taken = Mutex::new(Taken { names: BTreeSet::new(), next: 2 });
-        let inside =
-            Inside { enclosure, number, range, cache, directory, written, taken, _lock: lock };
+        let inside = Inside {
+            enclosure,
+            number,
+            range,
+            cache,
+            directory,
+            written,
+            names: Names::default(),
+            next: Mutex::new(2),
+            exit: Exit::default(),
+            _lock: lock,
+        };
         inside.make_bridge()?;
         Ok(Self { inside: Arc::new(inside) })
     }
@@ -156,42 +164,56 @@ impl Inside {
         format!("lab{}", self.number)
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A name and the last byte of an address that no other machine of the lab has.
     fn take(&self, machine: &Machine) -> Result<(String, u8)> {
-        let mut taken = self.taken();
-        let name = match &machine.name {
-            Some(name) => checked_name(name)?.to_owned(),
-            None => free_name(machine.release.name(), &taken.names),
-        };
-        if taken.next > LAST_ADDRESS {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if *next > LAST_ADDRESS {
             return Err(Error::Refused(format!("lab {} has no address left", self.number)));
         }
-        if !taken.names.insert(name.clone()) {
+        let name = match &machine.name {
+            Some(name) => checked_name(name)?.to_owned(),
+            None => free_name(machine.release.name(), &lock(&self.names)),
+        };
+        if lock(&self.names).contains(&name) {
+            // Perhaps it is just leaving.
+            self.exit.wait();
+        }
+        if !lock(&self.names).insert(name.clone()) {
             return Err(Error::Refused(format!("there is a machine {name} in this lab")));
         }
-        let last = taken.next;
-        taken.next += 1;
+        let last = *next;
+        *next += 1;
         Ok((name, last))
     }
 
-    /// Gives a name back.
-    pub(crate) fn forget(&self, name: &str) {
-        self.taken().names.remove(name);
+    /// Names of machines that are here.
+    pub(crate) fn names(&self) -> Names {
+        Arc::clone(&self.names)
+    }
+
+    /// Lets a machine that has been killed go.
+    pub(crate) fn let_go(&self, leaving: Leaving) {
+        self.exit.let_go(leaving);
     }
 
     fn running(&self, lab: &Arc<Self>, machine: &Machine, name: String, last: u8) -> Running {
         let directory = self.directory.join("machines").join(&name);
         let root = directory.join("root");
         let written = self.written.join(&name);
+        let port = format!("p{last}");
         let extra = match machine.root {
             RootDirectory::Writable => Vec::new(),
             RootDirectory::ReadOnly => {
                 let var = written.join("var");
                 vec!["--read-only".to_owned(), format!("--overlay=+/var:{}:/var", var.display())]
+            }
+        };
+        let hardware = match &machine.kernel {
+            Kernel::Shared => Hardware::Shared(extra),
+            Kernel::Own { command_line, clock } => {
+                let (command_line, clock) = (command_line.clone(), clock.clone());
+                let computer = Computer { command_line, clock, port: port.clone(), last };
+                Hardware::Emulated(computer, written.clone())
             }
         };
         let plan = Plan {
@@ -200,14 +222,15 @@ impl Inside {
             unique: format!("{}{name}", sweep::group_prefix(self.number)),
             root: root.clone(),
             directory: directory.clone(),
-            extra,
+            hardware,
         };
         Running {
             lab: Arc::clone(lab),
-            power: Power::new(plan),
+            power: Arc::new(Power::new(plan)),
             address: self.range.address(last),
             written,
-            port: format!("p{last}"),
+            port,
+            kernel: machine.kernel.clone(),
             name,
             root,
             directory,
@@ -248,27 +271,40 @@ impl Running {
             .output()?;
         let note = self.directory.join("address");
         fs::write(&note, self.address.to_string()).doing("write", &note)?;
-        match machine.network {
-            Network::Lab => {}
-            Network::LabAndUplink => self.uplink = Some(uplink::connect(self)?),
+        match (&machine.kernel, machine.network) {
+            (Kernel::Own { .. }, Network::Lab) => virtual_machine::finish(self),
+            (Kernel::Own { .. }, Network::LabAndUplink) => Err(Error::Refused(
+                "a machine with its own kernel has no uplink; give it packages instead".into(),
+            )),
+            (Kernel::Shared, Network::Lab) => self.connect(),
+            (Kernel::Shared, Network::LabAndUplink) => {
+                self.connect()?;
+                self.uplink = Some(uplink::connect(self)?);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn mount_script(&self, disk: Disk, image: &Image) -> String {
-        let Self { name, port, address, .. } = self;
         let (root, written) = (self.root.display(), self.written.display());
         let tmpfs = match disk {
             Disk::Large => String::new(),
             Disk::Small(mib) => format!("mount -t tmpfs -o size={mib}m,mode=755 tmpfs {written}\n"),
         };
         let lower = image.lowerdir();
-        // The route without a gateway is for multicast, which needs one to be sent at all.
         format!(
             "{tmpfs}mkdir -p {written}/upper {written}/work {written}/var
             chmod 755 {written}/upper
-            mount -t overlay overlay -o lowerdir={lower},upperdir={written}/upper,workdir={written}/work,volatile {root}
-            ip netns add {name}
+            mount -t overlay overlay -o lowerdir={lower},upperdir={written}/upper,workdir={written}/work,volatile {root}"
+        )
+    }
+
+    /// Makes its network namespace and its cable to the bridge. The route without a gateway is for multicast,
+    /// which needs one to be sent at all.
+    fn connect(&self) -> Result<()> {
+        let Self { name, port, address, .. } = self;
+        let script = format!(
+            "ip netns add {name}
             ip link add {port} type veth peer name eth0 netns {name}
             ip link set {port} master lab up
             ip -n {name} -batch - <<'END'
@@ -278,12 +314,14 @@ address add {address}/{PREFIX} brd + dev eth0
 route add default dev eth0
 END
 "
-        )
+        );
+        self.lab.enclosure.script(&script).map(drop)
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
+        self.exit.wait_for_the_last_time();
         drop(
             Program::new("ip")
                 .args(["link", "del", &self.cable()])
@@ -293,6 +331,10 @@ impl Drop for Inside {
         drop(remove_tree(&self.written));
         drop(remove_tree(&self.directory));
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first number whose lock nobody holds, with its new directory and the lock.

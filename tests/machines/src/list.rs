@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::program::Program;
 use crate::running::inside_machine;
 use crate::sweep;
+use crate::virtual_machine::by_ssh;
 
 /// One machine of some lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,6 +79,10 @@ impl Listed {
     ///
     /// [`Error::Off`].
     pub fn program(&self) -> Result<Program> {
+        let key = self.directory.join("key");
+        if let (Some(address), true) = (self.address, key.exists()) {
+            return Ok(by_ssh(address, &key));
+        }
         let leader = self.leader.and_then(Pid::from_raw);
         leader
             .map(inside_machine)

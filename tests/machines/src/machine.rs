@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::Packages;
 use crate::release::Release;
+use crate::virtual_machine::Kernel;
 
 /// What a machine is to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +26,7 @@ pub struct Machine {
     pub(crate) disk: Disk,
     pub(crate) network: Network,
     pub(crate) root: RootDirectory,
+    pub(crate) kernel: Kernel,
     /// The first wrong use of this builder, told when the machine is asked for.
     pub(crate) mistake: Option<String>,
 }
@@ -108,6 +110,7 @@ impl Machine {
             disk: Disk::Large,
             network: Network::Lab,
             root: RootDirectory::Writable,
+            kernel: Kernel::Shared,
             mistake: None,
         }
     }

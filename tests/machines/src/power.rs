@@ -5,7 +5,8 @@
 //! `--keep-unit` nspawn ends with 133 when the system inside reboots. Nothing here polls.
 
 use std::fs::{self, File};
-use std::os::unix::net::UnixDatagram;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,10 +18,14 @@ use crate::cgroup::{ENTER_AND_EXEC, Groups};
 use crate::enclosure::inside;
 use crate::error::{Doing as _, Error, Result};
 use crate::process::{Identity, children, numbers};
-use crate::program::tail;
+use crate::program::{Program, tail};
+use crate::virtual_machine::{Computer, qemu};
 
 /// How long a boot may take on a machine with ten times the usual load.
 const BOOT: Duration = Duration::from_secs(90);
+
+/// The same for an emulated computer, which takes 13 s when nothing else runs.
+const EMULATED_BOOT: Duration = Duration::from_mins(6);
 
 /// How long an orderly end may take; longer than the stop time-out of an ordinary unit would be a fault.
 const SHUT_DOWN: Duration = Duration::from_secs(100);
@@ -44,8 +49,17 @@ pub(crate) struct Plan {
     pub(crate) root: PathBuf,
     /// The machine's files on the host: console, leader, socket.
     pub(crate) directory: PathBuf,
-    /// More arguments for nspawn.
-    pub(crate) extra: Vec<String>,
+    /// What it runs on.
+    pub(crate) hardware: Hardware,
+}
+
+/// What a machine runs on.
+#[derive(Debug, Clone)]
+pub(crate) enum Hardware {
+    /// The host's kernel; with more arguments for nspawn.
+    Shared(Vec<String>),
+    /// An emulated computer, its files in this directory.
+    Emulated(Computer, PathBuf),
 }
 
 /// Where in its life a machine is.
@@ -56,9 +70,18 @@ enum Phase {
     Up,
 }
 
+/// What its owner wants of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    On,
+    Off,
+}
+
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// Off as soon as it has been killed, so that a machine that was just booting or rebooting ends too.
+    wanted: Wanted,
     /// Finished boots since the description was made.
     boots: u32,
     /// The process that entered the enclosure to become nspawn's parent.
@@ -103,7 +126,13 @@ impl Shared {
 impl Power {
     /// A machine that is off.
     pub(crate) fn new(plan: Plan) -> Self {
-        let state = State { phase: Phase::Off, boots: 0, supervisor: None, leader: None };
+        let state = State {
+            phase: Phase::Off,
+            wanted: Wanted::Off,
+            boots: 0,
+            supervisor: None,
+            leader: None,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         Self { plan, shared, thread: Mutex::new(None) }
     }
@@ -115,7 +144,10 @@ impl Power {
         }
         self.join();
         let before = self.shared.state().boots;
-        self.shared.change(|state| state.phase = Phase::Booting);
+        self.shared.change(|state| {
+            state.phase = Phase::Booting;
+            state.wanted = Wanted::On;
+        });
         let (plan, shared) = (self.plan.clone(), Arc::clone(&self.shared));
         let thread = std::thread::spawn(move || {
             if let Err(error) = attend(&plan, &shared) {
@@ -139,13 +171,17 @@ impl Power {
 
     /// Waits for a boot that ends after `before` boots.
     pub(crate) fn wait_for_boot_after(&self, before: u32) -> Result<()> {
-        let ended = self.shared.wait(BOOT, |state| {
+        let limit = match self.plan.hardware {
+            Hardware::Shared(_) => BOOT,
+            Hardware::Emulated(..) => EMULATED_BOOT,
+        };
+        let ended = self.shared.wait(limit, |state| {
             state.phase == Phase::Off || (state.boots > before && state.phase == Phase::Up)
         });
         if ended && self.shared.state().phase == Phase::Up {
             return Ok(());
         }
-        Err(self.too_slow("did not boot", BOOT))
+        Err(self.too_slow("did not boot", limit))
     }
 
     /// Waits until it has switched itself off.
@@ -162,8 +198,15 @@ impl Power {
 
     /// Ends it at once, as a power cut does, and waits until it has.
     pub(crate) fn cut(&self) {
+        self.kill();
+        self.join();
+    }
+
+    /// Ends it at once and does not wait.
+    pub(crate) fn kill(&self) {
         let (supervisor, leader) = {
-            let state = self.shared.state();
+            let mut state = self.shared.state();
+            state.wanted = Wanted::Off;
             (state.supervisor, state.leader)
         };
         let nspawn = supervisor
@@ -177,7 +220,6 @@ impl Power {
                 .filter_map(Identity::of)
                 .for_each(|it| it.signal(Signal::KILL)),
         }
-        self.join();
     }
 
     /// Its PID 1, as the host numbers it.
@@ -218,7 +260,7 @@ impl Power {
 fn attend(plan: &Plan, shared: &Shared) -> Result<()> {
     loop {
         let how = boot_once(plan, shared)?;
-        if how != REBOOT {
+        if how != REBOOT || shared.state().wanted == Wanted::Off {
             return Ok(());
         }
         shared.change(|state| {
@@ -234,7 +276,8 @@ fn boot_once(plan: &Plan, shared: &Shared) -> Result<String> {
     drop(fs::remove_file(&socket_path));
     let socket = UnixDatagram::bind(&socket_path).doing("make", &socket_path)?;
     let groups = Groups::make(&plan.unique)?;
-    let mut nspawn = nspawn(plan, &groups, &socket_path)
+    let ready = ReadyLine::listen(plan, &socket_path)?;
+    let mut nspawn = started(plan, &groups, &socket_path)
         .start_logging_to(log(&plan.directory.join("console"))?)?;
     let entered = i32::try_from(nspawn.id())
         .ok()
@@ -254,6 +297,7 @@ fn boot_once(plan: &Plan, shared: &Shared) -> Result<String> {
     });
     let code = follow(plan, shared, &socket, entered)?;
     drop(waiter.join());
+    drop(ready);
     Ok(code)
 }
 
@@ -267,14 +311,24 @@ fn follow(plan: &Plan, shared: &Shared, socket: &UnixDatagram, entered: Pid) -> 
             if let Some(code) = line.strip_prefix("EXITED=") {
                 return Ok(code.to_owned());
             }
-            if line.starts_with("X_NSPAWN_LEADER_PID=") {
-                let leader = find_leader(entered);
+            if line.starts_with("X_NSPAWN_LEADER_PID=") || line == EMULATED {
+                let leader = match plan.hardware {
+                    Hardware::Shared(_) => find_leader(entered),
+                    Hardware::Emulated(..) => {
+                        children(entered).first().copied().and_then(Identity::of)
+                    }
+                };
                 if let Some(leader) = leader {
                     let path = plan.directory.join("leader");
                     let number = leader.pid().as_raw_nonzero().to_string();
                     fs::write(&path, number).doing("write", &path)?;
                 }
                 shared.change(|state| state.leader = leader);
+                if shared.state().wanted == Wanted::Off
+                    && let Some(leader) = leader
+                {
+                    leader.signal(Signal::KILL);
+                }
             }
             if line == "READY=1" {
                 shared.change(|state| {
@@ -295,21 +349,76 @@ fn find_leader(entered: Pid) -> Option<Identity> {
         .find_map(Identity::of)
 }
 
-/// The command line of docs: `systemd-nspawn(1)`.
-fn nspawn(plan: &Plan, groups: &Groups, notify: &Path) -> crate::program::Program {
-    inside(plan.enclosure)
-        .args(["setsid", "sh", "-e", "-c", ENTER_AND_EXEC, "sh", "systemd-nspawn", "--quiet"])
+/// Hears an emulated computer on its second serial line, and passes it on as a notification.
+struct ReadyLine {
+    path: PathBuf,
+}
+
+/// The notification that an emulated computer's process is there.
+const EMULATED: &str = "EMULATED";
+
+impl ReadyLine {
+    fn listen(plan: &Plan, notify: &Path) -> Result<Self> {
+        let path = plan.directory.join("ready");
+        drop(fs::remove_file(&path));
+        if let Hardware::Emulated(..) = plan.hardware {
+            let listener = UnixListener::bind(&path).doing("make", &path)?;
+            let notify = notify.to_path_buf();
+            std::thread::spawn(move || pass_on(&listener, &notify));
+        }
+        Ok(Self { path })
+    }
+}
+
+impl Drop for ReadyLine {
+    fn drop(&mut self) {
+        // Ends the thread if qemu never came.
+        drop(UnixStream::connect(&self.path));
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+fn pass_on(listener: &UnixListener, notify: &Path) {
+    let (Ok((stream, _)), Ok(socket)) = (listener.accept(), UnixDatagram::unbound()) else {
+        return;
+    };
+    drop(socket.send_to(EMULATED.as_bytes(), notify));
+    for line in BufReader::new(stream)
+        .lines()
+        .map_while(std::io::Result::ok)
+    {
+        if line.trim() == "READY" {
+            drop(socket.send_to(b"READY=1", notify));
+        }
+    }
+}
+
+fn started(plan: &Plan, groups: &Groups, notify: &Path) -> Program {
+    let program = inside(plan.enclosure)
+        .args(["setsid", "sh", "-e", "-c", ENTER_AND_EXEC, "sh"])
+        .without_environment()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LAB_GROUPS", groups.variable());
+    match &plan.hardware {
+        Hardware::Shared(extra) => nspawn(program, plan, extra, notify),
+        Hardware::Emulated(computer, written) => {
+            qemu(program, computer, &plan.root, &plan.directory, written)
+        }
+    }
+}
+
+/// Source: `systemd-nspawn(1)`.
+fn nspawn(program: Program, plan: &Plan, extra: &[String], notify: &Path) -> Program {
+    program
+        .args(["systemd-nspawn", "--quiet"])
         .args(["--boot", "--keep-unit", "--register=no", "--settings=no", "--notify-ready=yes"])
         .args(["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only"])
         .arg(format!("--directory={}", plan.root.display()))
         .arg(format!("--machine={}", plan.unique))
         .arg(format!("--hostname={}", plan.name))
         .arg(format!("--network-namespace-path=/run/netns/{}", plan.name))
-        .args(&plan.extra)
-        .without_environment()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .args(extra)
         .env("NOTIFY_SOCKET", notify)
-        .env("LAB_GROUPS", groups.variable())
         // Releases from trixie on refuse to boot on the old tree.
         .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
 }

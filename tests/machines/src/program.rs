@@ -17,6 +17,15 @@ pub struct Program {
     command: Command,
     line: String,
     input: Option<Vec<u8>>,
+    quoting: Quoting,
+}
+
+/// Whether arguments reach the program as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quoting {
+    None,
+    /// A shell at the other end takes the words apart again.
+    Shell,
 }
 
 /// What a program that ended left behind.
@@ -38,7 +47,7 @@ impl Program {
     #[expect(clippy::disallowed_methods, reason = "the lab's one place that starts programs")]
     pub fn new(name: impl AsRef<OsStr>) -> Self {
         let line = name.as_ref().to_string_lossy().into_owned();
-        Self { command: Command::new(name), line, input: None }
+        Self { command: Command::new(name), line, input: None, quoting: Quoting::None }
     }
 
     /// One more argument.
@@ -46,7 +55,13 @@ impl Program {
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.line.push(' ');
         self.line.push_str(&argument.as_ref().to_string_lossy());
-        self.command.arg(argument);
+        match self.quoting {
+            Quoting::None => self.command.arg(argument),
+            Quoting::Shell => {
+                let word = argument.as_ref().to_string_lossy().replace('\'', r"'\''");
+                self.command.arg(format!("'{word}'"))
+            }
+        };
         self
     }
 
@@ -54,6 +69,14 @@ impl Program {
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
         arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// Quotes all arguments that follow, because a shell at the other end takes them apart again, as that of
+    /// sshd does.
+    #[must_use]
+    pub(crate) fn quoting_for_a_shell(mut self) -> Self {
+        self.quoting = Quoting::Shell;
+        self
     }
 
     /// Sets a variable of the program's environment.

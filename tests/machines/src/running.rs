@@ -9,16 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal};
 
-use crate::cache::remove_tree;
 use crate::enclosure::Attendant;
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::Inside;
+use crate::leaving::Leaving;
 use crate::machine::Disk;
 use crate::power::Power;
-use crate::process::in_namespace_of;
+use crate::process::{Identity, in_namespace_of};
 use crate::program::{Finished, Program, tail};
 use crate::relay::{Line, Relay, take_away};
 use crate::uplink::variables;
+use crate::virtual_machine::{Kernel, by_ssh, refuse_off};
 
 /// Lines of the journal that a failed test prints.
 const JOURNAL_LINES: &str = "400";
@@ -29,11 +30,16 @@ const CONSOLE_BYTES: usize = 8000;
 /// Shell lines that write standard input to a file: path, mode.
 const WRITE_FILE: &str = r#"umask 077; mkdir -p "$(dirname "$1")"; cat > "$1.lab" && chmod "$2" "$1.lab" && mv "$1.lab" "$1""#;
 
+/// Shell lines that signal all processes of a name: name, signal.
+const KILL: &str = r#"for process in /proc/[0-9]*; do
+    [ "$(cat "$process/comm" 2>/dev/null)" = "$1" ] && kill -s "$2" "${process#/proc/}" && echo 1
+done; true"#;
+
 /// A machine of a lab.
 #[derive(Debug)]
 pub struct Running {
     pub(crate) lab: Arc<Inside>,
-    pub(crate) power: Power,
+    pub(crate) power: Arc<Power>,
     pub(crate) name: String,
     pub(crate) address: Ipv4Addr,
     /// Its root directory, inside the enclosure.
@@ -45,6 +51,7 @@ pub struct Running {
     /// The bridge's end of its cable.
     pub(crate) port: String,
     pub(crate) disk: Disk,
+    pub(crate) kernel: Kernel,
     /// The bad line that its cable leads over, if it does.
     pub(crate) relay: Mutex<Option<Relay>>,
     /// Carries its connections to the world outside the lab, if it has any.
@@ -102,7 +109,11 @@ impl Running {
     ///
     /// [`Error::Off`].
     pub fn program(&self) -> Result<Program> {
-        let program = inside_machine(self.power.leader()?.pid());
+        let leader = self.power.leader()?;
+        let program = match self.kernel {
+            Kernel::Shared => inside_machine(leader.pid()),
+            Kernel::Own { .. } => by_ssh(self.address, &self.directory.join("key")),
+        };
         let variables = if self.uplink.is_some() { variables() } else { Vec::new() };
         Ok(variables
             .iter()
@@ -127,6 +138,7 @@ impl Running {
     pub fn write(&self, path: &str, mode: u32, bytes: impl Into<Vec<u8>>) -> Result<()> {
         let program = match self.program() {
             Ok(program) => program,
+            Err(_) if self.has_own_disk() => return Err(refuse_off(self)),
             Err(_) => self.lab.enclosure.program().arg("chroot").arg(&self.root),
         };
         let mode = format!("{mode:o}");
@@ -152,6 +164,7 @@ impl Running {
             .chain(arguments);
         match self.program() {
             Ok(program) => program.arg("journalctl").args(arguments).output(),
+            Err(_) if self.has_own_disk() => Err(refuse_off(self)),
             Err(_) => Program::new("journalctl")
                 .arg(format!("--directory={}", self.root().join("var/log/journal").display()))
                 .args(arguments)
@@ -171,7 +184,7 @@ impl Running {
     /// [`Error::TooSlow`] with the console.
     pub fn reboot(&self) -> Result<()> {
         let before = self.power.boots();
-        self.exec(&["systemctl", "--no-block", "reboot"])?;
+        self.end_in_order("reboot")?;
         self.power.wait_for_boot_after(before)
     }
 
@@ -181,8 +194,17 @@ impl Running {
     ///
     /// [`Error::TooSlow`] with the console.
     pub fn stop(&self) -> Result<()> {
-        self.exec(&["systemctl", "--no-block", "poweroff"])?;
+        self.end_in_order("poweroff")?;
         self.power.wait_for_off()
+    }
+
+    /// By SSH, the connection may end before the answer.
+    fn end_in_order(&self, how: &str) -> Result<()> {
+        let told = self.program()?.args(["systemctl", "--no-block", how]);
+        match self.kernel {
+            Kernel::Shared => told.output().map(drop),
+            Kernel::Own { .. } => told.finish().map(drop),
+        }
     }
 
     /// Ends it at once, as a power cut does. What it wrote stays for [`Self::start`].
@@ -269,6 +291,9 @@ impl Running {
     /// [`Error::Off`]; [`Error::Refused`] if there is no such process.
     pub fn kill(&self, name: &str, signal: Signal) -> Result<usize> {
         let leader = self.power.leader()?;
+        if let Kernel::Own { .. } = self.kernel {
+            return self.kill_by_ssh(name, signal);
+        }
         let processes = in_namespace_of(leader.pid());
         let named: Vec<_> = processes.iter().filter(|(_, its)| its == name).collect();
         if named.is_empty() {
@@ -278,6 +303,35 @@ impl Running {
             process.signal(signal);
         }
         Ok(named.len())
+    }
+
+    fn kill_by_ssh(&self, name: &str, signal: Signal) -> Result<usize> {
+        let number = signal.as_raw().to_string();
+        let killed = self
+            .exec(&["sh", "-c", KILL, "sh", name, &number])?
+            .lines()
+            .count();
+        if killed == 0 {
+            return Err(Error::Refused(format!("no process {name} in {}", self.name)));
+        }
+        Ok(killed)
+    }
+
+    /// Whether its root directory on the host is no longer what it runs on.
+    fn has_own_disk(&self) -> bool {
+        matches!(self.kernel, Kernel::Own { .. }) && self.written.join("disk").exists()
+    }
+
+    /// Its processes on the host: those in it, or the one that emulates it.
+    fn processes(&self) -> Result<Vec<Identity>> {
+        let leader = self.power.leader()?;
+        Ok(match self.kernel {
+            Kernel::Shared => in_namespace_of(leader.pid())
+                .into_iter()
+                .map(|(process, _)| process)
+                .collect(),
+            Kernel::Own { .. } => vec![leader],
+        })
     }
 
     /// Stops every process in it, the first one included, as a machine that hangs.
@@ -304,14 +358,11 @@ impl Running {
     ///
     /// [`Error::Off`].
     pub fn memory(&self) -> Result<u64> {
-        let leader = self.power.leader()?;
-        let processes = in_namespace_of(leader.pid());
-        Ok(processes.iter().map(|(process, _)| process.memory()).sum())
+        Ok(self.processes()?.into_iter().map(Identity::memory).sum())
     }
 
     fn signal_all(&self, signal: Signal) -> Result<()> {
-        let leader = self.power.leader()?;
-        for (process, _) in in_namespace_of(leader.pid()) {
+        for process in self.processes()? {
             process.signal(signal);
         }
         Ok(())
@@ -335,21 +386,33 @@ impl Drop for Running {
         if std::thread::panicking() {
             eprint!("{}", self.last_words());
         }
-        self.power.cut();
+        self.power.kill();
         drop(self.uplink.take());
-        drop(self.undelay());
+        let relay = self
+            .relay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Self { port, name, root, .. } = &*self;
+        let line = if relay.is_some() { RELAY_LINKS } else { "" };
         let script = format!(
-            "ip link del {} || true; ip netns del {} || true; umount {}",
-            self.port,
-            self.name,
-            self.root.display()
+            "port={port}\n{line}ip link del $port\nip netns del {name}\numount {}\n",
+            root.display()
         );
-        drop(self.lab.enclosure.script(&script));
-        drop(remove_tree(&self.written));
-        drop(remove_tree(&self.directory));
-        self.lab.forget(&self.name);
+        drop(relay);
+        self.lab.let_go(Leaving {
+            power: Arc::clone(&self.power),
+            enclosure: self.lab.enclosure.first_process().pid(),
+            script,
+            trees: [self.written.clone(), self.directory.clone()],
+            name: self.name.clone(),
+            names: self.lab.names(),
+        });
     }
 }
+
+/// Takes away what a bad line is made of.
+const RELAY_LINKS: &str = "for link in n f b; do ip link del $link$port; done\n";
 
 /// A program that is going to run as root in the machine whose PID 1 is `leader`.
 pub(crate) fn inside_machine(leader: Pid) -> Program {

@@ -56,7 +56,8 @@ async fn connected<S>(
     })
 }
 
-async fn relay(
+/// Connects the page with `reader` and `writer` until the reader ends.
+pub(super) async fn relay(
     mut reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
     port: Port,

@@ -172,6 +172,12 @@ pub(crate) struct Up {
     /// One more package, from the backports
     #[arg(long, value_name = "NAME")]
     backport: Vec<String>,
+    /// A kernel of its own, emulated: slow, but with its own clock, disks and security modules
+    #[arg(long)]
+    own_kernel: bool,
+    /// A kernel of its own whose clock starts at this time, UTC
+    #[arg(long, value_name = "2031-01-01T00:00:00")]
+    clock: Option<String>,
     /// A signed apt repository, served at port 80 to the other machines, with these packages of this host
     #[arg(long, value_name = "FILE.deb", num_args = 0..)]
     apt_repository: Option<Vec<PathBuf>>,
@@ -216,6 +222,7 @@ impl Up {
         machine = some(machine, self.ssh_certificates_of.as_deref(), Machine::ssh_certificates_of);
         machine = some(machine, port, Machine::ssh_port);
         machine = some(machine, self.small_disk, Machine::small_disk);
+        machine = some(machine, self.clock.as_deref(), Machine::clock);
         machine = some(machine, self.name_server, Machine::name_server);
         if let Some(packages) = &self.apt_repository {
             let paths: Vec<&Path> = packages.iter().map(PathBuf::as_path).collect();
@@ -230,7 +237,7 @@ impl Up {
             machine = machine.kerberos_realm(realm, password);
         }
         let no_sudo = matches!(self.sudo, SudoFlag::Absent);
-        let flags: [(bool, Change); 10] = [
+        let flags: [(bool, Change); 11] = [
             (no_sudo, Machine::without_sudo),
             (self.permit_root_login, Machine::permit_root_login),
             (self.old_ssh_algorithms, Machine::old_ssh_algorithms),
@@ -239,6 +246,7 @@ impl Up {
             (self.python, |machine| machine.package("python3")),
             (self.read_only, Machine::read_only_root),
             (self.package_lock_held, Machine::package_lock_held),
+            (self.own_kernel, Machine::own_kernel),
             (self.rpm_repository, Machine::rpm_repository),
             (self.uplink, Machine::uplink),
         ];

@@ -25,7 +25,7 @@ impl Client {
     }
 
     /// What the keeper said of errors.
-    fn log_path(&self) -> Result<PathBuf> {
+    pub(crate) fn log_path(&self) -> Result<PathBuf> {
         self.file("log")
     }
 
@@ -131,7 +131,7 @@ impl Client {
     fn ask_or_start(&self, request: &Request) -> Result<Reply> {
         // Twice: a keeper whose last machine just went may be ending while it is asked.
         for _ in 0..2 {
-            let lock_path = self.file("start")?;
+            let lock_path = run_directory()?.join("start.lock");
             let lock =
                 File::create(&lock_path).map_err(|error| failed_io("open", &lock_path, error))?;
             lock.lock()

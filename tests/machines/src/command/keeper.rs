@@ -46,6 +46,8 @@ pub(crate) fn keep(client: &Client) -> Result<()> {
             scope.spawn(move || keeper.attend(&stream));
         }
     });
+    // An orderly end leaves nothing to read.
+    drop(std::fs::remove_file(client.log_path()?));
     Ok(())
 }
 

@@ -1,0 +1,141 @@
+//! `/superuser`: turns superuser access on and off, and asks what that takes to be asked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use protocol::secret::Secret;
+use tokio::sync::{mpsc, oneshot};
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedVariant, Variant};
+
+use crate::Bridge;
+use crate::peer::superuser::{Method, Question};
+
+/// Where the object is.
+pub(super) const PATH: &str = "/superuser";
+
+/// The object.
+pub(super) struct Superuser {
+    bridge: Weak<Bridge>,
+    /// Where the answer to the question goes that was asked last.
+    answer: Mutex<Option<oneshot::Sender<Secret>>>,
+}
+
+/// Why access was not turned on.
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "cockpit.Superuser")]
+pub(super) enum SuperuserError {
+    #[zbus(error)]
+    Bus(zbus::Error),
+    /// What the method said.
+    Error(String),
+}
+
+impl Superuser {
+    /// The object of `bridge`.
+    pub(super) fn new(bridge: &Arc<Bridge>) -> Self {
+        Self { bridge: Arc::downgrade(bridge), answer: Mutex::default() }
+    }
+
+    async fn ask(&self, question: Question, emitter: &SignalEmitter<'_>) -> zbus::Result<()> {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(question.answer);
+        Self::prompt(emitter, "", &question.prompt, "", false, &question.error).await
+    }
+}
+
+#[zbus::interface(name = "cockpit.Superuser")]
+impl Superuser {
+    /// Names of the methods that this machine has.
+    #[zbus(property)]
+    fn bridges(&self) -> Vec<String> {
+        Method::available()
+            .map(|method| method.name().to_owned())
+            .collect()
+    }
+
+    /// `none`, `init` while one is started, `root` when none is needed, else the name of the method.
+    #[zbus(property)]
+    fn current(&self) -> String {
+        let current = self
+            .bridge
+            .upgrade()
+            .map(|bridge| *bridge.superuser.current().borrow());
+        current.map_or("none", |current| current.name()).to_owned()
+    }
+
+    /// What people call the methods.
+    #[zbus(property)]
+    fn methods(&self) -> HashMap<String, OwnedVariant> {
+        let label = |method: Method| {
+            let label = HashMap::from([("label", Variant::from(method.name()))]);
+            Some((method.name().to_owned(), OwnedVariant::try_from(Variant::from(label)).ok()?))
+        };
+        Method::available().filter_map(label).collect()
+    }
+
+    /// Turns access on by a method, or by the first there is (`any`); returns when it is on.
+    async fn start(
+        &self,
+        name: &str,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(), SuperuserError> {
+        let gone = || SuperuserError::Error("the bridge is ending".to_owned());
+        let bridge = self.bridge.upgrade().ok_or_else(gone)?;
+        let method = Method::named(name).ok_or_else(|| {
+            SuperuserError::Error(format!("this machine has no method {name:?} to become root"))
+        })?;
+        let (ask, mut questions) = mpsc::channel(1);
+        let mut starting = std::pin::pin!(bridge.turn_superuser_on(method, ask));
+        loop {
+            tokio::select! {
+                started = &mut starting => {
+                    return started.map_err(|closed| SuperuserError::Error(closed.message));
+                }
+                Some(question) = questions.recv() => self.ask(question, &emitter).await?,
+            }
+        }
+    }
+
+    /// Turns access off, also while it is being turned on.
+    fn stop(&self) {
+        if let Some(bridge) = self.bridge.upgrade() {
+            bridge.turn_superuser_off();
+        }
+    }
+
+    /// Answers the last question. An empty answer gives up.
+    fn answer(&self, answer: String) {
+        let waiting = self
+            .answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(waiting) = waiting {
+            let _it_was_given_up = waiting.send(Secret::from(answer));
+        }
+    }
+
+    /// Asks the user of the page for something.
+    #[zbus(signal)]
+    async fn prompt(
+        emitter: &SignalEmitter<'_>,
+        message: &str,
+        prompt: &str,
+        default: &str,
+        echo: bool,
+        error: &str,
+    ) -> zbus::Result<()>;
+}
+
+/// Tells of changes for as long as the objects are there.
+pub(super) fn follow(objects: &Connection, bridge: &Bridge) {
+    let server = objects.object_server().clone();
+    let mut current = bridge.superuser.current();
+    tokio::spawn(async move {
+        let Ok(superuser) = server.interface::<_, Superuser>(PATH).await else { return };
+        while current.changed().await.is_ok() {
+            let object = superuser.get().await;
+            let _nobody_listens = object.current_changed(superuser.signal_emitter()).await;
+        }
+    });
+}

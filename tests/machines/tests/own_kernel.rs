@@ -1,0 +1,59 @@
+//! Machines with a kernel of their own: what the shared kernel cannot show.
+
+use machines::{Lab, Machine};
+
+#[test]
+fn a_machine_with_its_own_kernel_has_its_own_clock_and_takes_part_in_the_lab() {
+    let lab = Lab::start().unwrap();
+    let near = lab
+        .machine(Machine::debian12().named("near").user("ada", "secret"))
+        .unwrap();
+    let start = std::time::Instant::now();
+    let own = lab
+        .machine(
+            Machine::debian12()
+                .named("own")
+                .user("ada", "secret")
+                .clock("2031-02-03T04:05:06"),
+        )
+        .unwrap();
+    eprintln!("own kernel up after {:?}, {} MiB", start.elapsed(), own.memory().unwrap() >> 20);
+
+    assert!(
+        own.exec(&["date", "-u", "+%Y-%m"])
+            .unwrap()
+            .starts_with("2031-02")
+    );
+    assert_ne!(own.exec(&["uname", "-r"]).unwrap(), near.exec(&["uname", "-r"]).unwrap());
+    assert_eq!(
+        own.exec(&["sh", "-c", "echo \"it's $1\"", "sh", "a b"])
+            .unwrap(),
+        "it's a b\n"
+    );
+    assert_eq!(own.ssh("ada", &["secret"], "id -un").unwrap().stdout, "ada\n");
+    let banner = format!("timeout 5 bash -c 'head -c 4 < /dev/tcp/{}/22'", own.address());
+    assert_eq!(near.exec(&["sh", "-c", &banner]).unwrap(), "SSH-");
+
+    own.exec(&["ip", "link", "add", "bond0", "type", "bond"])
+        .unwrap();
+    own.exec(&["ip", "link", "add", "link", "eth0", "name", "eth0.7", "type", "vlan", "id", "7"])
+        .unwrap();
+}
+
+#[test]
+fn apparmor_enforces_a_profile_in_a_machine_with_its_own_kernel() {
+    let lab = Lab::start().unwrap();
+    let machine = lab.machine(Machine::debian12().apparmor()).unwrap();
+    machine.exec(&["tac", "/etc/hostname"]).unwrap();
+
+    let profile = "/usr/bin/tac { /usr/bin/tac mr, /lib/** mr, /usr/lib/** mr, /etc/ld.so.cache r, /etc/fstab r, }";
+    machine
+        .write("/etc/apparmor.d/lab", 0o644, profile)
+        .unwrap();
+    machine
+        .exec(&["apparmor_parser", "-r", "/etc/apparmor.d/lab"])
+        .unwrap();
+
+    let refused = machine.try_exec(&["tac", "/etc/hostname"]).unwrap();
+    assert!(refused.stderr.contains("Permission denied"), "{refused:?}");
+}
