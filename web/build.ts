@@ -5,13 +5,13 @@
  * What the server relies on:
  * - `dist/assets/NAME-HASH.{js,css,svg}`, each with `.br` and `.gz` beside it where they are smaller. All of them
  *   are served below `/assets/`, unchanged for ever.
- * - `dist/entries.json`: logical name → file name, among others `shell.js`, `shell.css`, `login.css`, `icons.svg`.
+ * - `dist/entries.json`: logical name → file name, among others `shell.js`, `shell.css`, `login.css`.
  *   `shell.js` is a module (`<script type="module">`); `preload` lists the modules that it imports statically.
  * - `dist/base1/cockpit.js`: a classic script that sets `window.cockpit`, for packages written for Cockpit.
  */
 
 import { createHash } from "node:crypto";
-import { existsSync, watch } from "node:fs";
+import { watch } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as esbuild from "esbuild";
@@ -38,7 +38,9 @@ const shared: esbuild.BuildOptions & { write: false; metafile: true } = {
     metafile: true,
     define: { "process.env.NODE_ENV": mode === "dev" ? '"development"' : '"production"' },
     // The sheets that come with a script are part of shell.css (build/styles.ts).
-    loader: { ".css": "empty" },
+    // The sprite of icons is a file of its own, and its address a string in the script that shows it.
+    loader: { ".css": "empty", ".svg": "file" },
+    assetNames: "[name]-[hash]",
     plugins: [
         {
             name: "xterm-without-inline-styles",
@@ -96,9 +98,6 @@ async function build(): Promise<void> {
         "shell.js": shellScript,
         "shell.css": await writeHashed("shell.css", await shellSheet(root, mode)),
         "login.css": await writeHashed("login.css", await loginSheet(root, mode)),
-        ...(existsSync(path.join(root, "icons.svg"))
-            ? { "icons.svg": await writeHashed("icons.svg", await readFile(path.join(root, "icons.svg"), "utf8")) }
-            : {}),
         preload,
     };
     await writeFile(path.join(dist, "entries.json"), JSON.stringify(entries, null, 4) + "\n");

@@ -15,6 +15,7 @@ mod requests;
 use std::sync::Arc;
 
 use protocol::json::Fields;
+use protocol::limits::{MAX_CHANNEL_ID, MAX_FRAME};
 use protocol::problem::Problem;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -41,6 +42,9 @@ pub(super) struct Options {
 
 /// Calls of one channel that may be under way before we read no more from its page.
 const MAX_UNDER_WAY: usize = 4_096;
+
+/// Longest message to the page in bytes: it must fit into a frame with its channel's id.
+const MAX_TEXT: usize = MAX_FRAME - MAX_CHANNEL_ID - 1;
 
 /// Events that are taken from the bus before the page's turn comes.
 const EVENTS_AT_ONCE: usize = 64;
@@ -142,6 +146,10 @@ fn ended(end: End) -> Closed {
 async fn converse(conversation: &mut Conversation, port: &mut Port) -> Result<Fields, Closed> {
     loop {
         for text in conversation.take_output() {
+            if text.len() > MAX_TEXT {
+                let message = format!("a message of {} bytes is too long for a frame", text.len());
+                return Err(Closed::new(Problem::TooLarge, message));
+            }
             tokio::select! {
                 biased;
                 () = port.sender.room() => {}

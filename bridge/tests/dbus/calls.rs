@@ -339,3 +339,44 @@ async fn a_page_that_does_not_read_holds_up_nobody_else() {
     assert_eq!(reply["reply"], json!([[3]]));
     assert_eq!(page.closed(&stuck).await["problem"], "too-large");
 }
+
+#[tokio::test]
+async fn a_reply_that_fits_no_frame_is_an_error_and_the_channel_goes_on() {
+    let bus = TestBus::start().await;
+    let _service = service::start(&bus.address).await;
+    let mut page = Page::new().await;
+    let channel = page.open_name(&bus.address, NAME).await;
+    let huge = |bytes: u32| json!({"call": ["/test", NAME, "Huge", [bytes]]});
+    let reply = page.ask(&channel, huge(13_000_000)).await;
+    assert_eq!(reply["error"][0], "org.freedesktop.DBus.Error.LimitsExceeded");
+    let reply = page.ask(&channel, huge(3_000_000)).await;
+    assert_eq!(reply["reply"][0][0].as_str().map(str::len), Some(4_000_000));
+}
+
+#[tokio::test]
+async fn types_that_the_page_describes_are_not_asked_for() {
+    let bus = TestBus::start().await;
+    let _service = service::start(&bus.address).await;
+    let mut page = Page::new().await;
+    let channel = page.open_name(&bus.address, NAME).await;
+    let methods = json!({"Add": {"in": ["s", "s"]}, "Fail": {"in": ["s"]}});
+    page.send(&channel, json!({"meta": {NAME: {"methods": methods}}}))
+        .await;
+
+    // Sent as the page described it, so that the service refuses it and not we.
+    let call = json!({"call": ["/test", NAME, "Add", ["1", "2"]]});
+    let error = page.ask(&channel, call).await["error"].clone();
+    assert!(
+        error[0]
+            .as_str()
+            .unwrap()
+            .starts_with("org.freedesktop.DBus.Error."),
+        "{error}"
+    );
+    let call = json!({"call": ["/test", NAME, "Add", [1, 2]]});
+    let error = page.ask(&channel, call).await["error"].clone();
+    assert_eq!(error[1][0], "a number where type \"s\" needs a string");
+    let call = json!({"call": ["/test", NAME, "Huge", [1]]});
+    let error = page.ask(&channel, call).await["error"].clone();
+    assert_eq!(error[0], "org.freedesktop.DBus.Error.UnknownMethod");
+}

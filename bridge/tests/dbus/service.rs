@@ -48,6 +48,10 @@ impl Test {
         (bytes, more)
     }
 
+    fn huge(&self, bytes: u32) -> Vec<u8> {
+        vec![0; bytes as usize]
+    }
+
     fn limits(&self) -> (u64, i64, f64, f64) {
         (u64::MAX, i64::MIN, f64::NAN, 0.5)
     }

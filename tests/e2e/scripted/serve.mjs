@@ -105,7 +105,7 @@ async function answer(request, response) {
 async function document() {
     const entries = JSON.parse(await readFile(path.join(DIST, "entries.json"), "utf8"));
     const preload = entries.preload.map((file) => `<link rel="modulepreload" href="/assets/${file}">`).join("");
-    return `<!doctype html><html lang="en" data-icons="/assets/${entries["icons.svg"]}"><head><meta charset="utf-8">
+    return `<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>Pilothouse</title><link rel="icon" href="data:,">
 <link rel="stylesheet" href="/assets/${entries["shell.css"]}">${preload}
 <script type="module" src="/assets/${entries["shell.js"]}"></script></head><body><div id="app"></div></body></html>`;

@@ -12,7 +12,7 @@ const LOOKS: Readonly<Record<ButtonLook, string>> = {
     secondary: "pf-v6-c-button pf-m-secondary",
     danger: "pf-v6-c-button pf-m-danger",
     /** For acts that stand in every row. */
-    quiet: "pf-v6-c-button pf-m-link",
+    quiet: "pf-v6-c-button pf-m-link ph-button-quiet",
     /** Within a sentence. */
     link: "pf-v6-c-button pf-m-link pf-m-inline",
     plain: "pf-v6-c-button pf-m-plain",

@@ -2,6 +2,8 @@
 
 import type { JSX } from "preact";
 
+import sprite from "../../icons.svg";
+
 export type IconName =
     | "overview"
     | "services"
@@ -22,15 +24,10 @@ export type IconName =
     | "close"
     | "follow";
 
-/** Where the sprite is. The server's page names it in `<html data-icons>`, because its address holds a checksum. */
-function spriteAddress(): string {
-    return document.documentElement.dataset["icons"] ?? "/assets/icons.svg";
-}
-
 export function Icon({ name }: { readonly name: IconName }): JSX.Element {
     return (
         <svg class="ph-icon" aria-hidden="true" focusable="false">
-            <use href={`${spriteAddress()}#${name}`} />
+            <use href={`${sprite}#${name}`} />
         </svg>
     );
 }

@@ -1,5 +1,6 @@
 /** How the journal of a host is read: the only file of the page with channels. The unit page uses it too. */
 
+import { _, fill } from "../../i18n";
 import { cockpit } from "../../cockpit/cockpit";
 import { type Problem, problemOf } from "../../ui/problem";
 import type { HostName, LogFilter } from "../../routes";
@@ -75,8 +76,8 @@ export async function readFields(host: HostName, cursor: Cursor): Promise<{ name
     return parseAllFields(await cockpit.spawn(entryCommand(cursor), { ...READING, host }));
 }
 
-/** `journalctl --grep` ends with 1 and says nothing when no entry matches. */
+/** `journalctl --grep` ends with 1 and says nothing when no entry matches; silence is told by the API's own words. */
 function isNoMatch(error: unknown): boolean {
     const { code, message } = problemOf(error);
-    return code === "exit-status 1" && (message === "" || message.endsWith("exited with code 1"));
+    return code === "exit-status 1" && (message === "" || message === fill(_("$0 exited with status $1"), "journalctl", 1));
 }

@@ -4,6 +4,7 @@ import { cockpit } from "../../cockpit/cockpit";
 import { type Problem, problemOf } from "../../ui/problem";
 import type { HostName } from "../../routes";
 import type { Stop } from "../../shell/page";
+import { systemdProblem } from "../services/absent";
 import { type FactSources, type FailedUnit, failedUnits } from "./model";
 import { countProcessors, METRICS, type Sample, SampleDecoder } from "./metrics_model";
 
@@ -70,7 +71,7 @@ export function watchFailedUnits(
     let wanted = true;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const failed = (error: unknown): void => {
-        if (wanted) onProblem(problemOf(error));
+        if (wanted) onProblem(systemdProblem(error));
     };
     const read = (): void => {
         timer = undefined;

@@ -5,6 +5,7 @@ import { cockpit } from "../../cockpit/cockpit";
 import type { HostName, UnitName } from "../../routes";
 import type { Stop } from "../../shell/page";
 import { pageProblem, type Problem, problemOf } from "../../ui/problem";
+import { systemdProblem } from "./absent";
 import { type Act, jobFailure, type Units, unitsFrom } from "./model";
 import { detailsFrom, type Properties, type UnitDetails } from "./unit_model";
 
@@ -43,7 +44,7 @@ export function watchUnits(host: HostName, listener: UnitsListener): Stop {
     let wanted = true;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const failed = (error: unknown): void => {
-        if (wanted) listener.onProblem(problemOf(error));
+        if (wanted) listener.onProblem(systemdProblem(error));
     };
     const read = (): void => {
         timer = undefined;
@@ -85,7 +86,7 @@ export function watchUnit(host: HostName, name: UnitName, listener: UnitListener
     let wanted = true;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const failed = (error: unknown): void => {
-        if (wanted) listener.onProblem(problemOf(error));
+        if (wanted) listener.onProblem(systemdProblem(error));
     };
     const read = async (path: string): Promise<void> => {
         timer = undefined;

@@ -106,10 +106,10 @@ function List({ units, context, acts }: Props & { readonly units: readonly Unit[
                     <th class="pf-v6-c-table__th" scope="col">
                         {_("Unit")}
                     </th>
-                    <th class="pf-v6-c-table__th ph-units-state" scope="col">
+                    <th class="pf-v6-c-table__th ph-units-fact" scope="col">
                         {_("State")}
                     </th>
-                    <th class="pf-v6-c-table__th ph-units-enabled" scope="col">
+                    <th class="pf-v6-c-table__th ph-units-fact" scope="col">
                         {_("At boot")}
                     </th>
                     <th class="pf-v6-c-table__th ph-units-acts" scope="col">
@@ -140,10 +140,10 @@ function Row({ unit, context, acts }: { readonly unit: Unit; readonly context: P
                     </span>
                 )}
             </th>
-            <td class="pf-v6-c-table__td">
+            <td class="pf-v6-c-table__td ph-units-fact">
                 <UnitState unit={unit} />
             </td>
-            <td class="pf-v6-c-table__td">{enablementLabel(unit.enablement)}</td>
+            <td class="pf-v6-c-table__td ph-units-fact">{enablementLabel(unit.enablement)}</td>
             <td class="pf-v6-c-table__td ph-units-acts">
                 {first !== undefined && <ActButton unit={unit} act={first} acts={acts} superuser={context.superuser.value} size="small" look="quiet" />}
             </td>

@@ -162,6 +162,11 @@ impl Conversation {
             messages::push_text_member("flags", order, &mut json);
         }
         json.push('}');
+        if json.len() > super::super::MAX_TEXT {
+            let message = format!("a reply of {} bytes is too long for a frame", json.len());
+            let failure = Failure::new("org.freedesktop.DBus.Error.LimitsExceeded", message);
+            return self.refuse(peer, Some(id), &failure);
+        }
         self.tell(peer, json);
     }
 

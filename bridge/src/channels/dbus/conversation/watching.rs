@@ -265,7 +265,8 @@ impl Conversation {
         }
     }
 
-    /// Takes the answer to `GetAll`. An interface whose properties cannot be read is told without any.
+    /// Takes the answer to `GetAll`. An interface whose properties cannot be read is told without any, but not one that
+    /// went away in the meantime.
     pub(super) fn properties_read(
         &mut self,
         peer: usize,
@@ -279,10 +280,15 @@ impl Conversation {
                 let body = reply.body();
                 properties(&mut bus::reader(reply, body.data().bytes())).ok()
             });
+        let is_gone = reply.and_then(failure_of).is_some_and(|failure| {
+            ["UnknownObject", "UnknownInterface", "UnknownMethod"]
+                .iter()
+                .any(|unknown| failure.name.ends_with(unknown))
+        });
         let is_watched = self
             .peer(peer)
             .is_some_and(|peer| peer.is_watched(path, interface));
-        if is_watched {
+        if is_watched && !is_gone {
             self.update(peer, Some(batch), (path, interface), values.unwrap_or_default());
         }
         self.batch_answered(peer, batch);
