@@ -4,5 +4,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    let _read_or_not = server::reads_login_form(body);
+    let _read_or_not = server::reads_form(body);
 });

@@ -237,21 +237,6 @@ pub fn lets_through(bytes: &[u8]) -> bool {
     head::HeadScanner::default().scan(bytes).is_ok()
 }
 
-/// Whether `header` is the `Authorization` header of a login; for fuzzing.
-pub fn reads_authorization(header: &[u8]) -> bool {
-    login::reads_authorization(header)
-}
-
-/// Whether `body` is a login form; for fuzzing.
-pub fn reads_login_form(body: &[u8]) -> bool {
-    login::reads_form(body)
-}
-
-/// Whether `query` is that of a channel's address; for fuzzing.
-pub fn reads_channel_query(query: &str) -> bool {
-    external::description::Description::parse(query).is_ok()
-}
-
 fn tell_supervisor(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "no service manager was told");

@@ -272,16 +272,6 @@ impl Logins {
     }
 }
 
-/// Whether `header` is the `Authorization` header of a login.
-pub(crate) fn reads_authorization(header: &[u8]) -> bool {
-    Authorization::parse(header).is_ok()
-}
-
-/// Whether `body` is a login form.
-pub(crate) fn reads_form(body: &[u8]) -> bool {
-    Form::parse(body).is_ok()
-}
-
 /// Runs a login to its next step even when the browser hangs up meanwhile: the helper's place stays taken as long as
 /// the helper runs, and a failure counts. What nobody is there to receive ends at once.
 async fn to_the_end(
