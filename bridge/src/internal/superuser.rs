@@ -43,6 +43,7 @@ impl Superuser {
     }
 }
 
+#[expect(clippy::unused_self, reason = "properties are methods")]
 #[zbus::interface(name = "cockpit.Superuser")]
 impl Superuser {
     /// Names of the methods that this machine has.
