@@ -79,6 +79,7 @@ check: test-deps web/dist/entries.json ## Format, lints, types, licences, docs
 	cd web && npm run --silent check
 	packaging/check-tree
 	packaging/check-licences
+	if command -v systemd-analyze >/dev/null; then packaging/check-units; else echo "check-units: no systemd-analyze here"; fi
 
 .PHONY: unit
 unit: test-deps web/dist/entries.json ## Tests without a booted system
