@@ -259,7 +259,7 @@ impl Socket {
             ("open", _) => self.on_open(frame)?,
             (_, Some(channel)) => {
                 if self.channels.contains(channel.as_bytes()) {
-                    encode_unparsed(frame, &mut self.to_bridge);
+                    self.pass_on(frame, &message)?;
                     if command == "close" {
                         self.channels.remove(channel.as_bytes());
                         self.session.link.forget(channel.as_bytes(), self.id);
@@ -273,11 +273,19 @@ impl Socket {
                     pong_for(&message).map_err(|error| Closing::violation(&error.to_string()))?;
                 self.to_browser.insert(0, Item::Text(control_frame(&pong)));
             }
-            ("kill", None) => encode_unparsed(frame, &mut self.to_bridge),
+            ("kill", None) => self.pass_on(frame, &message)?,
             ("logout", None) => self.session.end(&End::Logout),
             // `pong`, `hint`, `authorize` (no password is kept here, T19), and what a newer page says.
             (_, None) => {}
         }
+        Ok(())
+    }
+
+    /// Passes on a control message as it came. One that a bridge would not read costs the page its socket here, not
+    /// everybody the session there.
+    fn pass_on(&mut self, frame: &Bytes, message: &[u8]) -> Result<(), Closing> {
+        Control::parse(message).map_err(|error| Closing::violation(&error.to_string()))?;
+        encode_unparsed(frame, &mut self.to_bridge);
         Ok(())
     }
 
