@@ -3,7 +3,7 @@
 //! From the page to the bridge a message gets a length line and is written at once, many with one call; from the
 //! bridge to the page all that waits is put into the socket's buffer and flushed once. Payloads are not looked into;
 //! of control messages only what the relay must know is read. A page that breaks the protocol or a limit loses its
-//! socket, the session goes on. Caller: [`super::socket`]. Text: docs/protocol.md, "Handshakes" and "Control messages".
+//! socket, the session goes on. Caller: [`super::socket()`]. Text: docs/protocol.md, "Handshakes" and "Control messages".
 
 use std::collections::HashSet;
 use std::future::{Future, poll_fn};
