@@ -101,6 +101,8 @@ fn faults_are_done_to_the_machine_that_was_named() {
         vec!["freeze", &web],
         vec!["thaw", &web],
         vec!["change-host-keys", &web],
+        vec!["drop", &web, "tcp dport 22"],
+        vec!["drop", &web],
         vec!["kill", &web, "sshd"],
         vec!["kill", &web],
         vec!["start", &web],
