@@ -120,7 +120,12 @@ impl Lab {
         if let Some(mistake) = machine.mistake {
             return Err(Error::Refused(mistake));
         }
-        let image = Image::get(&self.inside.cache, machine.release, &machine.packages)?;
+        let image = Image::get(
+            &self.inside.cache,
+            machine.release,
+            machine.architecture,
+            &machine.packages,
+        )?;
         let (name, last) = self.inside.take(&machine)?;
         let mut running = self.inside.running(&self.inside, &machine, name, last);
         running.prepare(&machine, &image)?;

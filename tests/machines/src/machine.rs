@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
 use crate::image::Packages;
 use crate::release::Release;
 use crate::virtual_machine::{Kernel, Labels};
@@ -28,6 +29,7 @@ pub struct Machine {
     pub(crate) root: RootDirectory,
     pub(crate) kernel: Kernel,
     pub(crate) labels: Labels,
+    pub(crate) architecture: Architecture,
     /// The first wrong use of this builder, told when the machine is asked for.
     pub(crate) mistake: Option<String>,
 }
@@ -113,6 +115,7 @@ impl Machine {
             root: RootDirectory::Writable,
             kernel: Kernel::Shared,
             labels: Labels::None,
+            architecture: Architecture::Host,
             mistake: None,
         }
     }

@@ -116,6 +116,21 @@ fn faults_are_done_to_the_machine_that_was_named() {
 }
 
 #[test]
+fn images_are_made_before_they_are_needed() {
+    let own = Own::new("images");
+
+    let made = own.done(&["images", "debian12"]);
+
+    let path = made.strip_prefix("debian12 ").unwrap().trim_end();
+    assert!(
+        std::path::Path::new(path)
+            .join("usr/lib/systemd/systemd")
+            .exists(),
+        "{made}"
+    );
+}
+
+#[test]
 fn wrong_use_has_its_exit_code_and_says_what_is_wrong() {
     let own = Own::new("wrong");
 
