@@ -67,7 +67,12 @@ impl Client {
         let kept = match self.ask(&Request::DownAll)? {
             Some(Reply::Done(count)) => count,
             Some(other) => return Err(unexpected(&other)),
-            None => 0,
+            None => {
+                // What a keeper that was killed could not take with it.
+                drop(std::fs::remove_file(self.socket_path()?));
+                drop(std::fs::remove_file(self.log_path()?));
+                0
+            }
         };
         let swept = sweep_ended()?.len();
         let mut text = match (kept, swept) {
