@@ -90,6 +90,11 @@ unit: test-deps web/dist/entries.json ## Tests without a booted system
 machines: test-deps debug ## Tests in booted systems (root)
 	$(CARGO) $(NEXTEST) --locked -p machines -p suites
 
+.PHONY: test-all
+test-all: export NEXTEST_PROFILE = all
+test-all: unit machines e2e ## All of it: emulated processors, machines with kernels of their own, 1,000 kills
+	LAB_CYCLES=100 $(CARGO) $(NEXTEST) --locked -p machines killed
+
 .PHONY: e2e
 e2e: test-deps debug ## Tests in a browser
 	cd tests/e2e && npm ci --ignore-scripts --no-audit --no-fund && npm test --silent
