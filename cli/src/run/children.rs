@@ -97,7 +97,7 @@ impl Children {
         let mut command = program("session");
         command
             .arg(format!("--pam-service={}", self.service))
-            .arg(format!("--server-uid={}", self.identity.server_uid()))
+            .arg(format!("--server-uid={}", self.identity.server_uid().as_raw()))
             .stdin(Stdio::from(OwnedFd::from(connection)));
         let mut child = command.spawn().context("cannot start a session helper")?;
         // The command holds the connection too: the server must see its end when the helper ends.

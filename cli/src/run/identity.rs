@@ -1,6 +1,7 @@
 //! As whom the processes of `run` run.
 
-use nix::unistd::{Gid, Uid, User};
+use nix::unistd::{Group, User};
+use rustix::fs::{Gid, Uid};
 
 /// Uids among which an unused one is looked for when there is no user "pilothouse": the range that systemd leaves for
 /// services without a user of their own.
@@ -28,21 +29,25 @@ pub(crate) enum Identity {
 impl Identity {
     /// Finds out.
     pub(crate) fn find() -> Self {
-        let own = nix::unistd::geteuid();
+        let own = rustix::process::geteuid();
         if !own.is_root() {
-            let entry = User::from_uid(own).ok().flatten();
+            let entry = User::from_uid(own.as_raw().into()).ok().flatten();
             return Self::Plain { user: entry.map_or_else(|| own.to_string(), |entry| entry.name) };
         }
         match User::from_name("pilothouse") {
-            Ok(Some(entry)) => Self::Root { server: entry.name, uid: entry.uid, gid: entry.gid },
+            Ok(Some(entry)) => Self::Root {
+                uid: Uid::from_raw(entry.uid.as_raw()),
+                gid: Gid::from_raw(entry.gid.as_raw()),
+                server: entry.name,
+            },
             Ok(None) | Err(_) => Self::without_user(),
         }
     }
 
     fn without_user() -> Self {
         let unused = |&id: &u32| {
-            matches!(User::from_uid(Uid::from_raw(id)), Ok(None))
-                && matches!(nix::unistd::Group::from_gid(Gid::from_raw(id)), Ok(None))
+            matches!(User::from_uid(id.into()), Ok(None))
+                && matches!(Group::from_gid(id.into()), Ok(None))
         };
         let id = UNUSED_UIDS
             .clone()
@@ -56,7 +61,7 @@ impl Identity {
     pub(crate) fn server_uid(&self) -> Uid {
         match self {
             Self::Root { uid, .. } => *uid,
-            Self::Plain { .. } => nix::unistd::geteuid(),
+            Self::Plain { .. } => rustix::process::geteuid(),
         }
     }
 
@@ -64,7 +69,7 @@ impl Identity {
     pub(crate) fn server_gid(&self) -> Gid {
         match self {
             Self::Root { gid, .. } => *gid,
-            Self::Plain { .. } => nix::unistd::getegid(),
+            Self::Plain { .. } => rustix::process::getegid(),
         }
     }
 }
