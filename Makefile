@@ -88,6 +88,7 @@ check: test-deps web/dist/entries.json ## Format, lints, types, licences, docs
 	cd web && npm run --silent check
 	packaging/check-tree
 	packaging/check-licences
+	if command -v systemd-analyze >/dev/null; then packaging/check-units; else echo "check-units: no systemd-analyze here"; fi
 
 .PHONY: unit
 unit: test-deps web/dist/entries.json ## Tests without a booted system (those of session with sudo)
@@ -98,6 +99,11 @@ unit: test-deps web/dist/entries.json ## Tests without a booted system (those of
 .PHONY: machines
 machines: test-deps debug ## Tests in booted systems (with sudo)
 	RUST_TEST_THREADS=2 $(CARGO) $(RUN_TESTS) --locked -p machines -p suites $(TEST_AS_ROOT)
+
+.PHONY: test-all
+test-all: export NEXTEST_PROFILE = all
+test-all: unit machines e2e ## All of it: emulated processors, machines with kernels of their own, 1,000 kills
+	LAB_CYCLES=100 $(CARGO) $(NEXTEST) --locked -p machines killed
 
 .PHONY: e2e
 e2e: test-deps debug ## Tests in a browser (with sudo)

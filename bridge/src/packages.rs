@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 pub use answer::{Answer, Request};
-pub use places::{Place, Places, UnsafeScripts};
+pub use places::{Place, Places};
 
 use content::Checksum;
 use manifest::Package;
@@ -103,7 +103,7 @@ impl Packages {
 
     /// What is at the address that `request` names. Waits for the disk.
     pub fn answer(&self, request: &Request) -> Answer {
-        answer::answer(&self.loaded(), &self.places, request)
+        answer::answer(&self.loaded(), request)
     }
 
     fn loaded(&self) -> Arc<Loaded> {

@@ -2,6 +2,7 @@
 
 use clap::{Arg, Command, ValueHint, value_parser};
 
+use crate::settings::CONFIG_FILE;
 use crate::{completions, man, settings};
 
 /// The whole command.
@@ -89,5 +90,5 @@ fn config_file() -> Arg {
         .long("config")
         .value_name("FILE")
         .value_hint(ValueHint::FilePath)
-        .help("Read settings from FILE (TOML); flags win over it")
+        .help(format!("Read settings from FILE (TOML); flags win over it [default: {CONFIG_FILE}, if it exists]"))
 }

@@ -20,7 +20,9 @@ pub(crate) fn main(matches: &ArgMatches) -> Result<ExitCode, Failure> {
             .unwrap_or_default(),
         allowed_peer: matches
             .get_one::<u32>("server-uid")
-            .map(|&uid| Uid::from_raw(uid)),
+            .copied()
+            .or_else(installed_server)
+            .map(Uid::from_raw),
         bridge: BridgeProgram {
             path: THIS_PROGRAM.into(),
             arguments: ["pilothouse", "bridge"].map(Into::into).to_vec(),
@@ -37,4 +39,10 @@ pub(crate) fn main(matches: &ArgMatches) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The user of an installed server.
+fn installed_server() -> Option<u32> {
+    let entry = nix::unistd::User::from_name("pilothouse").ok().flatten()?;
+    Some(entry.uid.as_raw())
 }

@@ -1,5 +1,7 @@
 //! The server's settings as flags: made from the one table in `server::config`.
 
+use std::path::Path;
+
 use clap::{Arg, ArgAction, ArgMatches};
 use server::config::{Config, Flag, settings};
 
@@ -34,10 +36,12 @@ pub(crate) fn flags(matches: &ArgMatches) -> Vec<Flag> {
         .collect()
 }
 
+/// The configuration file of an installed server; read when it is there and no other is named.
+pub(crate) const CONFIG_FILE: &str = "/etc/pilothouse/pilothouse.toml";
+
 /// Settings from `flags` and the file that `--config` names.
 pub(crate) fn load(flags: &[Flag], matches: &ArgMatches) -> Result<Config, Failure> {
-    let file = matches
-        .get_one::<String>("config")
-        .map(std::path::Path::new);
+    let given = matches.get_one::<String>("config").map(Path::new);
+    let file = given.or_else(|| Some(Path::new(CONFIG_FILE)).filter(|file| file.exists()));
     Config::load(flags, file).map_err(Failure::usage)
 }

@@ -2,6 +2,7 @@
 //!
 //! Opened by the shell. What counts as use is in `idle`. Text: docs/protocol.md, "session-control".
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::json::Fields;
@@ -56,7 +57,7 @@ async fn take_activity(receiver: &mut Receiver, idle: &Idle) {
     }
 }
 
-async fn log_out_when_unused(sender: &Sender, bridge: &Bridge) {
+async fn log_out_when_unused(sender: &Sender, bridge: &Arc<Bridge>) {
     let Some(limit) = bridge.idle.limit() else { return std::future::pending().await };
     let countdown = Duration::from_secs(COUNTDOWN).min(limit / 2);
     loop {
@@ -70,8 +71,13 @@ async fn log_out_when_unused(sender: &Sender, bridge: &Bridge) {
         }
     }
     sender.control("logout", Fields::new());
-    sleep(LEAVE_TIME).await;
-    bridge.end();
+    let bridge = Arc::clone(bridge);
+    // A task of its own: the page that leaves closes this channel.
+    tokio::spawn(async move {
+        sleep(LEAVE_TIME).await;
+        bridge.end();
+    });
+    std::future::pending::<()>().await;
 }
 
 /// Waits until the session was not used for `time`; says when it was last used.

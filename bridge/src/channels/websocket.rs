@@ -4,8 +4,10 @@
 //! headers of the handshake, then `ready`. Text: docs/protocol.md, "websocket-stream1". Source: RFC 6455.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use protocol::control::Encoding;
 use protocol::json::Fields;
@@ -21,7 +23,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::http::headers;
 use crate::channel::{Channel, Closed};
 use crate::connection::{Connection, Destination};
-use crate::port::{Incoming, Port};
+use crate::port::{Incoming, Port, Receiver, Sender};
 
 /// The kind.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Channel for WebSocket {
     const KIND: &'static str = "websocket-stream1";
     type Options = Options;
 
-    async fn run(options: Options, mut port: Port) -> Result<Fields, Closed> {
+    async fn run(options: Options, port: Port) -> Result<Fields, Closed> {
         let request = request(&options)?;
         let connection = options.destination.connect().await?;
         let config = WebSocketConfig::default()
@@ -58,8 +60,9 @@ impl Channel for WebSocket {
         fields.insert("headers".to_owned(), shown.into());
         port.sender.control("response", fields);
         port.ready(Fields::new());
-        relay(socket, &mut port).await?;
-        port.done();
+        let Port { mut receiver, mut sender, .. } = port;
+        relay(socket, &mut receiver, &mut sender).await?;
+        sender.done();
         Ok(Fields::new())
     }
 }
@@ -92,51 +95,83 @@ fn request(options: &Options) -> Result<Request, Closed> {
         .map_err(|error| Closed::protocol_error(format!("websocket-stream1: {error}")))
 }
 
-/// Passes messages on, both ways, until one side is done.
-async fn relay(mut socket: WebSocketStream<Connection>, port: &mut Port) -> Result<(), Closed> {
-    let mut is_done = false;
+/// Passes messages on, both ways at once, until one side is done: when both send much, each also reads.
+async fn relay(
+    socket: WebSocketStream<Connection>,
+    receiver: &mut Receiver,
+    sender: &mut Sender,
+) -> Result<(), Closed> {
+    let (mut service, messages) = socket.split();
+    let encoding = sender.encoding();
+    let is_done = AtomicBool::new(false);
+    tokio::select! {
+        ended = to_page(messages, sender, &is_done) => ended,
+        ended = to_service(&mut service, receiver, encoding, &is_done) => ended,
+    }
+}
+
+async fn to_page(
+    mut messages: SplitStream<WebSocketStream<Connection>>,
+    sender: &mut Sender,
+    is_done: &AtomicBool,
+) -> Result<(), Closed> {
     loop {
-        tokio::select! {
-            message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => pass_on(port, text.as_bytes()).await,
-                Some(Ok(Message::Binary(data))) => pass_on(port, &data).await,
-                Some(Ok(Message::Close(frame))) => {
-                    let _answer_to_close_was_sent = socket.next().await;
-                    return closed(frame);
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Err(Error::ConnectionClosed)) | None if is_done => return Ok(()),
-                Some(Err(error)) => return Err(broken(&error)),
-                None => return Err(Closed::new(Problem::Disconnected, "the service broke off")),
-            },
-            incoming = port.receive() => match incoming {
-                Some(Incoming::Data(data)) => {
-                    let length = data.len();
-                    let message = message(data, port.encoding())?;
-                    socket.send(message).await.map_err(|error| broken(&error))?;
-                    port.receiver.used(length);
-                }
-                Some(Incoming::Done) => {
-                    is_done = true;
-                    let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-                    socket.close(Some(normal)).await.map_err(|error| broken(&error))?;
-                }
-                Some(Incoming::Options(_) | Incoming::Other { .. }) => {}
-                None => return Ok(()),
-            },
+        match messages.next().await {
+            Some(Ok(Message::Text(text))) => pass_on(sender, text.as_bytes()).await,
+            Some(Ok(Message::Binary(data))) => pass_on(sender, &data).await,
+            Some(Ok(Message::Close(frame))) => {
+                let _answer_to_close_was_sent = messages.next().await;
+                return closed(frame);
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Err(Error::ConnectionClosed)) | None if is_done.load(Ordering::Relaxed) => {
+                return Ok(());
+            }
+            Some(Err(error)) => return Err(broken(&error)),
+            None => return Err(Closed::new(Problem::Disconnected, "the service broke off")),
         }
     }
 }
 
+async fn to_service(
+    service: &mut SplitSink<WebSocketStream<Connection>, Message>,
+    receiver: &mut Receiver,
+    encoding: Encoding,
+    is_done: &AtomicBool,
+) -> Result<(), Closed> {
+    while let Some(incoming) = receiver.receive().await {
+        match incoming {
+            Incoming::Data(data) => {
+                let length = data.len();
+                let message = message(data, encoding)?;
+                service
+                    .send(message)
+                    .await
+                    .map_err(|error| broken(&error))?;
+                receiver.used(length);
+            }
+            Incoming::Done => {
+                is_done.store(true, Ordering::Relaxed);
+                let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+                let goodbye = Message::Close(Some(normal));
+                service
+                    .send(goodbye)
+                    .await
+                    .map_err(|error| broken(&error))?;
+            }
+            Incoming::Options(_) | Incoming::Other { .. } => {}
+        }
+    }
+    Ok(())
+}
+
 /// One message, uncut; text that the service sends on a binary channel is bytes, and the other way round bytes that
 /// are no text are replaced.
-async fn pass_on(port: &mut Port, data: &[u8]) {
-    port.sender.room().await;
-    match port.encoding() {
-        Encoding::Binary => port.sender.send_now(data),
-        Encoding::Text => port
-            .sender
-            .send_now(String::from_utf8_lossy(data).as_bytes()),
+async fn pass_on(sender: &mut Sender, data: &[u8]) {
+    sender.room().await;
+    match sender.encoding() {
+        Encoding::Binary => sender.send_now(data),
+        Encoding::Text => sender.send_now(String::from_utf8_lossy(data).as_bytes()),
     }
 }
 

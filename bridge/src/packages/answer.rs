@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use super::content::{self, Checksum, Content, Gzip, Missing};
 use super::manifest::Package;
-use super::places::Places;
 use super::{Loaded, complain, language, policy};
 
 /// What a browser asks for, as the server passed it on.
@@ -77,7 +76,7 @@ impl Answer {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-pub(super) fn answer(loaded: &Loaded, places: &Places, request: &Request) -> Answer {
+pub(super) fn answer(loaded: &Loaded, request: &Request) -> Answer {
     let path = request.path.split(['?', '#']).next().unwrap_or_default();
     let Some(path) = path.strip_prefix('/') else {
         return Answer::error(400, "Bad Request", "a path begins with a slash");
@@ -95,7 +94,7 @@ pub(super) fn answer(loaded: &Loaded, places: &Places, request: &Request) -> Ans
             Answer::new(SCRIPT, body)
         }
         "*/po.js" => Answer::new(SCRIPT, all_translations(loaded, "po.js", request)),
-        _ => file(loaded, places, request, path, checksum),
+        _ => file(loaded, request, path, checksum),
     }
 }
 
@@ -107,13 +106,7 @@ fn is_known(request: &Request, tag: &str) -> bool {
 }
 
 /// One file of one package. With a checksum that covers it, it may be kept, unless it depends on the language.
-fn file(
-    loaded: &Loaded,
-    places: &Places,
-    request: &Request,
-    path: &str,
-    checksum: Option<&Checksum>,
-) -> Answer {
+fn file(loaded: &Loaded, request: &Request, path: &str, checksum: Option<&Checksum>) -> Answer {
     let gzip = accepts_gzip(request.accept_encoding.as_deref());
     let Some((name, file)) = path.split_once('/') else {
         return Answer::not_found();
@@ -142,7 +135,7 @@ fn file(
             let mut answer = send(file, content);
             let kind = answer.headers.get("Content-Type");
             if kind.is_some_and(|kind| kind.starts_with("text/html")) {
-                let policy = policy_header(package, places, request);
+                let policy = policy_header(package, request);
                 answer.headers.insert("Content-Security-Policy", policy);
             }
             if lasting {
@@ -159,10 +152,10 @@ fn file(
     }
 }
 
-fn policy_header(package: &Package, places: &Places, request: &Request) -> String {
+fn policy_header(package: &Package, request: &Request) -> String {
     let address = request.address.as_ref();
     let address = address.map(|(scheme, host)| (scheme.as_str(), host.as_str()));
-    let policy = policy::policy(package, address, places.unsafe_scripts);
+    let policy = policy::policy(package, address);
     if policy.refused {
         let path = package.path.display();
         complain(&format!("{path}: its content-security-policy asks for more than it gets"));

@@ -12,16 +12,6 @@ pub struct Place {
     pub path: PathBuf,
 }
 
-/// Whether a package may run scripts that stand in its pages or come out of strings (T6).
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum UnsafeScripts {
-    /// It may not, whatever its manifest says.
-    #[default]
-    Refused,
-    /// The administrator trusts all packages that are installed system-wide that far.
-    Allowed,
-}
-
 /// Everything outside a package that decides about it.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
@@ -31,8 +21,6 @@ pub struct Places {
     pub overrides: Vec<PathBuf>,
     /// What `${libexecdir}` means in a manifest.
     pub libexec: String,
-    /// The administrator's word about scripts.
-    pub unsafe_scripts: UnsafeScripts,
 }
 
 /// Where Cockpit's own programs may be.
@@ -67,7 +55,6 @@ impl Places {
                 in_home("XDG_CONFIG_HOME", ".config").join("cockpit"),
             ],
             libexec: libexec(),
-            unsafe_scripts: UnsafeScripts::Refused,
         }
     }
 }

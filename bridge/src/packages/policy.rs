@@ -1,17 +1,10 @@
 //! The content security policy of a package's pages.
 //!
-//! Cockpit's default, merged with what the manifest says, within T6: a package in a home directory loosens nothing, and
-//! nobody runs scripts that stand in a page unless the administrator said so. Source: CSP Level 3.
+//! Cockpit's default, merged with what the manifest says; a package in a home directory loosens nothing (T6). Whether
+//! a package may turn text into scripts is the server's to decide, which sends the header. Source: CSP Level 3.
 //! Caller: `packages::answer`.
 
 use super::manifest::{Origin, Package};
-use super::places::UnsafeScripts;
-
-/// What a source list says that lets text become script.
-const UNSAFE: [&str; 3] = ["'unsafe-inline'", "'unsafe-eval'", "'unsafe-hashes'"];
-
-/// The directives about scripts; `default-src` stands for those that are not there.
-const SCRIPTS: [&str; 4] = ["script-src", "script-src-elem", "script-src-attr", "worker-src"];
 
 /// The policy, and what the manifest asked for in vain.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,11 +14,7 @@ pub(super) struct Policy {
 }
 
 /// The policy for `package`, on a page that was asked for at `address`: scheme and host, if the server named them.
-pub(super) fn policy(
-    package: &Package,
-    address: Option<(&str, &str)>,
-    scripts: UnsafeScripts,
-) -> Policy {
+pub(super) fn policy(package: &Package, address: Option<(&str, &str)>) -> Policy {
     let mut directives: Vec<(String, String)> = [
         ("default-src", "'self'".to_owned()),
         ("connect-src", connect(address)),
@@ -44,7 +33,7 @@ pub(super) fn policy(
         .and_then(serde_json::Value::as_str)
         .filter(|wanted| !wanted.contains(['\r', '\n', ',']))
         .unwrap_or_default();
-    let mut refused = package.origin == Origin::Home && !wanted.trim().is_empty();
+    let refused = package.origin == Origin::Home && !wanted.trim().is_empty();
     if package.origin == Origin::System {
         for directive in wanted.split(';') {
             let (name, value) = directive
@@ -52,9 +41,6 @@ pub(super) fn policy(
                 .split_once(' ')
                 .unwrap_or((directive.trim(), ""));
             set(&mut directives, &name.to_ascii_lowercase(), value.trim(), address);
-        }
-        if scripts == UnsafeScripts::Refused {
-            refused |= refuse_unsafe(&mut directives);
         }
     }
     let mut header = String::new();
@@ -106,43 +92,13 @@ fn set(
     }
 }
 
-/// Takes out what lets text become script. What `default-src` says about styles stays.
-fn refuse_unsafe(directives: &mut Vec<(String, String)>) -> bool {
-    let mut refused = false;
-    for (name, value) in directives.iter_mut() {
-        if SCRIPTS.contains(&name.as_str()) {
-            refused |= strip(value);
-        }
-    }
-    let default = directives.iter().find(|(name, _)| name == "default-src");
-    let mut scripts = default.map(|(_, value)| value.clone()).unwrap_or_default();
-    if strip(&mut scripts) && !directives.iter().any(|(name, _)| name == "script-src") {
-        directives.push(("script-src".to_owned(), scripts));
-        refused = true;
-    }
-    refused
-}
-
-fn strip(sources: &mut String) -> bool {
-    let is_unsafe = |source: &&str| UNSAFE.contains(&source.to_ascii_lowercase().as_str());
-    if !sources.split_whitespace().any(|source| is_unsafe(&source)) {
-        return false;
-    }
-    let safe: Vec<&str> = sources
-        .split_whitespace()
-        .filter(|source| !is_unsafe(source))
-        .collect();
-    *sources = if safe.is_empty() { "'none'".to_owned() } else { safe.join(" ") };
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn made(wanted: &str, origin: Origin, scripts: UnsafeScripts) -> Policy {
+    fn made(wanted: &str, origin: Origin) -> Policy {
         let manifest = json!({"content-security-policy": wanted});
         let package = Package {
             name: "x".into(),
@@ -151,12 +107,12 @@ mod tests {
             priority: 1.0,
             origin,
         };
-        policy(&package, Some(("https", "host:9090")), scripts)
+        policy(&package, Some(("https", "host:9090")))
     }
 
     #[test]
     fn the_default_is_cockpits() {
-        let policy = made("", Origin::System, UnsafeScripts::Refused);
+        let policy = made("", Origin::System);
         assert_eq!(
             policy.header,
             "default-src 'self'; connect-src 'self' wss://host:9090; form-action 'self'; \
@@ -167,34 +123,18 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_replaces_directives_but_frees_no_scripts() {
-        let wanted = "style-src 'self' 'unsafe-inline'; script-src 'self' 'UNSAFE-eval'; img-src *";
-        let policy = made(wanted, Origin::System, UnsafeScripts::Refused);
+    fn a_manifest_replaces_directives() {
+        let policy = made("style-src 'self' 'unsafe-inline'; img-src *", Origin::System);
         assert!(policy.header.contains("style-src 'self' 'unsafe-inline';"));
-        assert!(policy.header.contains("script-src 'self';"));
         assert!(policy.header.contains("img-src *;"));
-        assert!(policy.refused);
-
-        let policy = made(wanted, Origin::System, UnsafeScripts::Allowed);
-        assert!(policy.header.contains("script-src 'self' 'UNSAFE-eval';"));
         assert!(!policy.refused);
-
-        let policy =
-            made("default-src 'self' 'unsafe-inline'", Origin::System, UnsafeScripts::Refused);
-        assert!(
-            policy
-                .header
-                .starts_with("default-src 'self' 'unsafe-inline';")
-        );
-        assert!(policy.header.contains("script-src 'self';"));
-        assert!(policy.refused);
     }
 
     #[test]
     fn a_package_at_home_loosens_nothing_and_no_header_is_split() {
-        let policy = made("img-src *", Origin::Home, UnsafeScripts::Allowed);
+        let policy = made("img-src *", Origin::Home);
         assert!(policy.refused && !policy.header.contains('*'));
-        let policy = made("img-src *\r\nX-Evil: 1", Origin::System, UnsafeScripts::Allowed);
+        let policy = made("img-src *\r\nX-Evil: 1", Origin::System);
         assert!(!policy.header.contains("Evil"));
         assert_eq!(connect(Some(("https", "a; script-src *"))), "'self'");
     }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use bridge::packages::{Answer, Packages, Place, Places, Request, UnsafeScripts};
+use bridge::packages::{Answer, Packages, Place, Places, Request};
 use serde_json::{Value, json};
 
 use crate::page::Page;
@@ -39,7 +39,6 @@ impl Machine {
             data: vec![place("home"), place("local"), place("usr")],
             overrides: vec![self.path("etc"), self.path("config")],
             libexec: "/usr/libexec".to_owned(),
-            unsafe_scripts: UnsafeScripts::Refused,
         })
     }
 

@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use protocol::limits::MAX_CHANNELS;
+
 use super::kind::{Kind, Raw};
 use super::mistake::{Mistake, Mistakes, Place};
 use super::{
@@ -281,7 +283,7 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "limit.channels",
-        kind: Kind::Count(1..=65_536, |config, count| config.relay.channels = count),
+        kind: Kind::Count(1..=MAX_CHANNELS as u64, |config, count| config.relay.channels = count),
         default: "1024",
         doc: "Channels open at once in one session.",
     },

@@ -3,7 +3,7 @@
 //! From the page to the bridge a message gets a length line and is written at once, many with one call; from the
 //! bridge to the page all that waits is put into the socket's buffer and flushed once. Payloads are not looked into;
 //! of control messages only what the relay must know is read. A page that breaks the protocol or a limit loses its
-//! socket, the session goes on. Caller: [`super::socket`]. Text: docs/protocol.md, "Handshakes" and "Control messages".
+//! socket, the session goes on. Caller: [`super::socket()`]. Text: docs/protocol.md, "Handshakes" and "Control messages".
 
 use std::collections::HashSet;
 use std::future::{Future, poll_fn};
@@ -259,7 +259,7 @@ impl Socket {
             ("open", _) => self.on_open(frame)?,
             (_, Some(channel)) => {
                 if self.channels.contains(channel.as_bytes()) {
-                    encode_unparsed(frame, &mut self.to_bridge);
+                    self.pass_on(frame, &message)?;
                     if command == "close" {
                         self.channels.remove(channel.as_bytes());
                         self.session.link.forget(channel.as_bytes(), self.id);
@@ -273,11 +273,19 @@ impl Socket {
                     pong_for(&message).map_err(|error| Closing::violation(&error.to_string()))?;
                 self.to_browser.insert(0, Item::Text(control_frame(&pong)));
             }
-            ("kill", None) => encode_unparsed(frame, &mut self.to_bridge),
+            ("kill", None) => self.pass_on(frame, &message)?,
             ("logout", None) => self.session.end(&End::Logout),
             // `pong`, `hint`, `authorize` (no password is kept here, T19), and what a newer page says.
             (_, None) => {}
         }
+        Ok(())
+    }
+
+    /// Passes on a control message as it came. One that a bridge would not read costs the page its socket here, not
+    /// everybody the session there.
+    fn pass_on(&mut self, frame: &Bytes, message: &[u8]) -> Result<(), Closing> {
+        Control::parse(message).map_err(|error| Closing::violation(&error.to_string()))?;
+        encode_unparsed(frame, &mut self.to_bridge);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
 use crate::cache::{Cache, remove_tree};
 use crate::cgroup::{ENTER_AND_EXEC, Groups};
 use crate::error::{Doing as _, Error, Result};
@@ -78,8 +79,13 @@ impl Image {
     /// # Errors
     ///
     /// Whatever mmdebstrap or apt say; nothing half made is kept.
-    pub(crate) fn get(cache: &Cache, release: Release, packages: &Packages) -> Result<Self> {
-        let mut directories = vec![base(cache, release)?];
+    pub(crate) fn get(
+        cache: &Cache,
+        release: Release,
+        architecture: Architecture,
+        packages: &Packages,
+    ) -> Result<Self> {
+        let mut directories = vec![base(cache, release, architecture)?];
         if !packages.is_empty() {
             directories.insert(0, layer(cache, release, &directories, &packages.normalized()?)?);
         }
@@ -92,8 +98,20 @@ impl Image {
     }
 }
 
-fn base(cache: &Cache, release: Release) -> Result<PathBuf> {
-    let recipe = format!("base 1\n{}\n{INCLUDED}\n{FINISH_BASE}", release.codename());
+/// Makes the base image of a release if there is none yet, so that no test waits for it.
+///
+/// # Errors
+///
+/// [`Error::NotRoot`], [`Error::Missing`], or what mmdebstrap says.
+pub fn build_base(release: Release, architecture: Architecture) -> Result<PathBuf> {
+    crate::needs::check()?;
+    base(&Cache::of_this_computer(), release, architecture)
+}
+
+fn base(cache: &Cache, release: Release, architecture: Architecture) -> Result<PathBuf> {
+    architecture.enable()?;
+    let (name, suffix) = (release.codename(), architecture.suffix());
+    let recipe = format!("base 1\n{name}{suffix}\n{INCLUDED}\n{FINISH_BASE}");
     cache.get("base", &recipe, |directory| {
         let apt = HostApt::of_this_computer()?;
         let options = directory.with_extension("apt.conf");
@@ -101,6 +119,7 @@ fn base(cache: &Cache, release: Release) -> Result<PathBuf> {
         let made = Program::new("mmdebstrap")
             .args(["--quiet", "--variant=minbase", "--format=directory"])
             .arg(format!("--include={INCLUDED}"))
+            .args(architecture.bootstrap_arguments())
             .arg(format!("--aptopt={}", options.display()))
             .arg(release.codename())
             .arg(directory)

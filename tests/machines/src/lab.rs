@@ -120,7 +120,12 @@ impl Lab {
         if let Some(mistake) = machine.mistake {
             return Err(Error::Refused(mistake));
         }
-        let image = Image::get(&self.inside.cache, machine.release, &machine.packages)?;
+        let image = Image::get(
+            &self.inside.cache,
+            machine.release,
+            machine.architecture,
+            &machine.packages,
+        )?;
         let (name, last) = self.inside.take(&machine)?;
         let mut running = self.inside.running(&self.inside, &machine, name, last);
         running.prepare(&machine, &image)?;
@@ -262,17 +267,11 @@ impl Running {
             self.write(&file.path, file.mode, bytes)?;
         }
         let script = setup::script(machine, &self.name, self.address)?;
-        self.lab
-            .enclosure
-            .program()
-            .args(["unshare", "--mount", "sh", "-e", "-c", SET_UP, "sh"])
-            .arg(&self.root)
-            .input(script)
-            .output()?;
+        self.set_up(&script)?;
         let note = self.directory.join("address");
         fs::write(&note, self.address.to_string()).doing("write", &note)?;
         match (&machine.kernel, machine.network) {
-            (Kernel::Own { .. }, Network::Lab) => virtual_machine::finish(self),
+            (Kernel::Own { .. }, Network::Lab) => virtual_machine::finish(self, machine.labels),
             (Kernel::Own { .. }, Network::LabAndUplink) => Err(Error::Refused(
                 "a machine with its own kernel has no uplink; give it packages instead".into(),
             )),
@@ -283,6 +282,18 @@ impl Running {
                 Ok(())
             }
         }
+    }
+
+    /// Runs a shell script in a machine that is not booted.
+    pub(crate) fn set_up(&self, script: &str) -> Result<()> {
+        self.lab
+            .enclosure
+            .program()
+            .args(["unshare", "--mount", "sh", "-e", "-c", SET_UP, "sh"])
+            .arg(&self.root)
+            .input(script)
+            .output()
+            .map(drop)
     }
 
     fn mount_script(&self, disk: Disk, image: &Image) -> String {

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
 use crate::image::Packages;
 use crate::release::Release;
-use crate::virtual_machine::Kernel;
+use crate::virtual_machine::{Kernel, Labels};
 
 /// What a machine is to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Machine {
     pub(crate) network: Network,
     pub(crate) root: RootDirectory,
     pub(crate) kernel: Kernel,
+    pub(crate) labels: Labels,
+    pub(crate) architecture: Architecture,
     /// The first wrong use of this builder, told when the machine is asked for.
     pub(crate) mistake: Option<String>,
 }
@@ -111,6 +114,8 @@ impl Machine {
             network: Network::Lab,
             root: RootDirectory::Writable,
             kernel: Kernel::Shared,
+            labels: Labels::None,
+            architecture: Architecture::Host,
             mistake: None,
         }
     }

@@ -32,6 +32,9 @@ fn run(client: &Client, verb: Verb) -> Result<u8> {
         Verb::List { json } => command::client::list(json).and_then(|text| say(&text)),
         Verb::Shell { name, command } => command::client::shell(&name, &command),
         Verb::Logs(logs) => command::client::logs(&logs),
+        Verb::Images { releases, aarch64 } => {
+            command::client::images(&releases, aarch64).and_then(|text| say(&text))
+        }
         Verb::Fault(fault) => client.fault(fault).and_then(|text| say(&text)),
         Verb::Keep => command::keeper::keep(client).map(|()| 0),
     }

@@ -88,6 +88,25 @@ pub(crate) fn numbers(pid: Pid) -> Vec<i32> {
         .collect()
 }
 
+/// The capabilities outside a process's bounding set, as setpriv(1) drops them: `-cap_25,-cap_26`. All of them
+/// for a process that has ended.
+pub(crate) fn missing_capabilities(pid: Pid) -> String {
+    let path = format!("/proc/{}/status", pid.as_raw_nonzero());
+    let status = fs::read_to_string(path).unwrap_or_default();
+    let bounding = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapBnd:"))
+        .unwrap_or("0");
+    let bounding = u64::from_str_radix(bounding.trim(), 16).unwrap_or(0);
+    let last = fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap_or_default();
+    let last: u32 = last.trim().parse().unwrap_or(40);
+    let missing = (0..=last).filter(|number| bounding & (1 << number) == 0);
+    missing
+        .map(|number| format!("-cap_{number}"))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
 /// All processes in the process namespace of `pid`, with their names (cut at 15 bytes by the kernel).
 pub(crate) fn in_namespace_of(pid: Pid) -> Vec<(Identity, String)> {
     let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();

@@ -15,7 +15,7 @@ use crate::lab::Inside;
 use crate::leaving::Leaving;
 use crate::machine::Disk;
 use crate::power::Power;
-use crate::process::{Identity, in_namespace_of};
+use crate::process::{Identity, in_namespace_of, missing_capabilities};
 use crate::program::{Finished, Program, tail};
 use crate::relay::{Line, Relay, take_away};
 use crate::uplink::variables;
@@ -414,11 +414,14 @@ impl Drop for Running {
 /// Takes away what a bad line is made of.
 const RELAY_LINKS: &str = "for link in n f b; do ip link del $link$port; done\n";
 
-/// A program that is going to run as root in the machine whose PID 1 is `leader`.
+/// A program that is going to run as root in the machine whose PID 1 is `leader`, with the capabilities that
+/// root has there and no more: the clock, for one, is the host's.
 pub(crate) fn inside_machine(leader: Pid) -> Program {
     Program::new("nsenter")
         .arg(format!("--target={}", leader.as_raw_nonzero()))
-        .args(["--all", "--"])
+        .args(["--all", "--", "setpriv"])
+        .arg(format!("--bounding-set={}", missing_capabilities(leader)))
+        .arg("--")
         .without_environment()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")

@@ -76,10 +76,10 @@ pub(crate) fn ended_labs(cache: &Cache) -> Result<Vec<u8>> {
     Ok(swept)
 }
 
-/// Whether nobody holds a lab's lock.
+/// Whether nobody holds a lab's lock. Asked by a shared lock, so that two who ask do not take each other for owners.
 pub(crate) fn has_ended(directory: &Path) -> bool {
     match File::open(directory.join("lock")) {
-        Ok(lock) => lock.try_lock().is_ok(),
+        Ok(lock) => lock.try_lock_shared().is_ok(),
         Err(_) => true,
     }
 }

@@ -30,6 +30,16 @@ pub enum Kernel {
     },
 }
 
+/// Whether the files on an emulated computer's disk carry labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Labels {
+    None,
+    SeLinux,
+}
+
+/// Labels all files; `-m` because the host's kernel does not know of labels.
+const LABEL: &str = "setfiles -m -F /etc/selinux/default/contexts/files/file_contexts /";
+
 /// Memory of an emulated computer, in MiB: systemd and SELinux's tools need half of it.
 const MEMORY: &str = "1024";
 
@@ -101,6 +111,17 @@ impl Machine {
             .kernel_options("lsm=lockdown,yama,integrity,apparmor,bpf")
     }
 
+    /// Has a kernel of its own where SELinux enforces Debian's default policy.
+    #[must_use]
+    pub fn selinux(self) -> Self {
+        let mut machine = self.own_kernel();
+        machine.labels = Labels::SeLinux;
+        machine
+            .packages(&["selinux-policy-default", "policycoreutils", "selinux-utils"])
+            .file("/etc/selinux/config", 0o644, "SELINUX=enforcing\nSELINUXTYPE=default\n")
+            .kernel_options("lsm=lockdown,yama,selinux selinux=1 enforcing=1")
+    }
+
     fn kernel_options(mut self, options: &str) -> Self {
         if let Kernel::Own { command_line, .. } = &mut self.kernel {
             command_line.push(' ');
@@ -165,7 +186,7 @@ pub(crate) fn by_ssh(address: Ipv4Addr, key: &Path) -> Program {
 }
 
 /// Gives a prepared machine a cable, a network configuration, a key for root, and a disk.
-pub(crate) fn finish(machine: &Running) -> Result<()> {
+pub(crate) fn finish(machine: &Running, labels: Labels) -> Result<()> {
     let missing: Vec<&str> = ["qemu-system-x86_64", "mkfs.ext4", "ssh", "ssh-keygen"]
         .into_iter()
         .filter(|name| !is_installed(name))
@@ -184,14 +205,17 @@ pub(crate) fn finish(machine: &Running) -> Result<()> {
     let public = key.with_extension("pub");
     let line = std::fs::read_to_string(&public).doing("read", &public)?;
     machine.write("/root/.ssh/authorized_keys", 0o600, line)?;
+    machine.set_up("chmod 700 /root/.ssh")?;
+    if labels == Labels::SeLinux {
+        machine.set_up(LABEL)?;
+    }
     let (root, disk) = (root.display(), written.join("disk"));
     let disk = disk.display();
     machine
         .lab
         .enclosure
         .script(&format!(
-            "chmod 700 {root}/root/.ssh
-            ip tuntap add dev {port} mode tap
+            "ip tuntap add dev {port} mode tap
             ip link set {port} master lab up
             truncate -s {DISK} {disk}
             mkfs.ext4 -q -F -E lazy_itable_init=1,nodiscard -O ^has_journal -d {root} {disk}

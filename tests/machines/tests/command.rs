@@ -101,6 +101,8 @@ fn faults_are_done_to_the_machine_that_was_named() {
         vec!["freeze", &web],
         vec!["thaw", &web],
         vec!["change-host-keys", &web],
+        vec!["drop", &web, "tcp dport 22"],
+        vec!["drop", &web],
         vec!["kill", &web, "sshd"],
         vec!["kill", &web],
         vec!["start", &web],
@@ -111,6 +113,21 @@ fn faults_are_done_to_the_machine_that_was_named() {
     }
 
     assert_eq!(own.done(&["shell", &web, "cat", "/etc/hostname"]).trim(), web);
+}
+
+#[test]
+fn images_are_made_before_they_are_needed() {
+    let own = Own::new("images");
+
+    let made = own.done(&["images", "debian12"]);
+
+    let path = made.strip_prefix("debian12 ").unwrap().trim_end();
+    assert!(
+        std::path::Path::new(path)
+            .join("usr/lib/systemd/systemd")
+            .exists(),
+        "{made}"
+    );
 }
 
 #[test]

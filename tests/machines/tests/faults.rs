@@ -127,3 +127,88 @@ fn rights_without_a_user_and_odd_names_are_refused_before_anything_is_made() {
     assert!(nobody.to_string().contains("follow a user"), "{nobody}");
     assert!(odd.to_string().contains("no machine name"), "{odd}");
 }
+
+#[test]
+fn what_matches_is_dropped_in_silence_and_the_rest_is_not() {
+    let lab = Lab::start().unwrap();
+    let machine = lab.machine(Machine::debian12()).unwrap();
+    let address = std::net::SocketAddr::from((machine.address(), 22));
+    let closed = std::net::SocketAddr::from((machine.address(), 23));
+    let connect =
+        |to| TcpStream::connect_timeout(to, Duration::from_millis(500)).map_err(|it| it.kind());
+
+    machine.drop_what_matches("tcp dport 22").unwrap();
+    assert_eq!(connect(&address).unwrap_err(), std::io::ErrorKind::TimedOut);
+    assert_eq!(connect(&closed).unwrap_err(), std::io::ErrorKind::ConnectionRefused);
+
+    machine.drop_nothing().unwrap();
+    connect(&address).unwrap();
+}
+
+#[test]
+fn the_hosts_own_clock_is_never_set() {
+    let lab = Lab::start().unwrap();
+    let machine = lab.machine(Machine::debian12()).unwrap();
+
+    assert!(
+        machine
+            .set_clock("+1 hour")
+            .unwrap_err()
+            .to_string()
+            .contains("its own kernel")
+    );
+}
+
+#[test]
+fn what_a_test_runs_in_a_machine_has_the_capabilities_of_its_services_and_no_more() {
+    let lab = Lab::start().unwrap();
+    for machine in [Machine::debian11(), Machine::debian12(), Machine::debian13()] {
+        let machine = lab.machine(machine).unwrap();
+        let line = |path: &str, name: &str| {
+            machine
+                .exec(&["grep", "-h", name, path])
+                .unwrap()
+                .split_whitespace()
+                .last()
+                .unwrap()
+                .to_owned()
+        };
+
+        assert_eq!(line("/proc/self/status", "CapEff"), line("/proc/1/status", "CapEff"));
+        assert_eq!(line("/proc/self/status", "CapBnd"), line("/proc/1/status", "CapBnd"));
+        // Bit 25 is CAP_SYS_TIME.
+        let effective = u64::from_str_radix(&line("/proc/self/status", "CapEff"), 16).unwrap();
+        assert_eq!(effective & (1 << 25), 0);
+    }
+}
+
+/// Run by the next test alone, in a process of its own.
+#[test]
+#[ignore = "fails on purpose: it is the subject of the next test"]
+fn subject_that_fails_with_a_machine() {
+    let lab = Lab::start().unwrap();
+    let machine = lab.machine(Machine::debian12().named("subject")).unwrap();
+    machine
+        .exec(&["systemd-cat", "echo", "the last thing it said"])
+        .unwrap();
+    machine.exec(&["journalctl", "--sync"]).unwrap();
+    panic!("on purpose");
+}
+
+#[test]
+fn a_test_that_fails_shows_the_console_and_the_journal_of_its_machines() {
+    let failed = machines::Program::new(std::env::current_exe().unwrap())
+        .args(["--exact", "subject_that_fails_with_a_machine", "--ignored", "--nocapture"])
+        .finish()
+        .unwrap();
+
+    assert_ne!(failed.code, 0);
+    for words in [
+        "--- console of subject",
+        "Reached target",
+        "--- journal of subject",
+        "the last thing it said",
+    ] {
+        assert!(failed.stderr.contains(words), "{words}: {}", failed.stderr);
+    }
+}

@@ -139,3 +139,16 @@ fn killing_sshd_by_name_leaves_a_port_that_refuses_or_a_service_that_was_restart
     machine.exec(&["sh", "-c", &gone]).unwrap();
     assert!(machine.kill("no-such-thing", Signal::KILL).is_err());
 }
+
+#[test]
+fn an_aarch64_machine_boots_under_emulation_and_lets_a_user_in() {
+    let lab = Lab::start().unwrap();
+
+    let machine = lab
+        .machine(Machine::debian12().aarch64().user("ada", "secret"))
+        .unwrap();
+
+    assert_eq!(machine.exec(&["uname", "-m"]).unwrap(), "aarch64\n");
+    assert_eq!(machine.exec(&["dpkg", "--print-architecture"]).unwrap(), "arm64\n");
+    assert_eq!(machine.ssh("ada", &["secret"], "uname -m").unwrap().stdout, "aarch64\n");
+}

@@ -1,6 +1,6 @@
 //! Machines with a kernel of their own: what the shared kernel cannot show.
 
-use machines::{Lab, Machine};
+use machines::{Lab, Machine, Signal};
 
 #[test]
 fn a_machine_with_its_own_kernel_has_its_own_clock_and_takes_part_in_the_lab() {
@@ -34,10 +34,23 @@ fn a_machine_with_its_own_kernel_has_its_own_clock_and_takes_part_in_the_lab() {
     let banner = format!("timeout 5 bash -c 'head -c 4 < /dev/tcp/{}/22'", own.address());
     assert_eq!(near.exec(&["sh", "-c", &banner]).unwrap(), "SSH-");
 
+    own.set_clock("2020-01-01 00:00").unwrap();
+    assert!(
+        own.exec(&["date", "-u", "+%Y"])
+            .unwrap()
+            .starts_with("2020")
+    );
+    assert_eq!(own.kill("systemd-network", Signal::KILL).unwrap(), 1);
     own.exec(&["ip", "link", "add", "bond0", "type", "bond"])
         .unwrap();
     own.exec(&["ip", "link", "add", "link", "eth0", "name", "eth0.7", "type", "vlan", "id", "7"])
         .unwrap();
+
+    own.write("/srv/kept", 0o644, "one").unwrap();
+    own.reboot().unwrap();
+    assert_eq!(own.exec(&["cat", "/srv/kept"]).unwrap(), "one");
+    own.stop().unwrap();
+    assert!(own.exec(&["true"]).is_err());
 }
 
 #[test]
@@ -56,4 +69,15 @@ fn apparmor_enforces_a_profile_in_a_machine_with_its_own_kernel() {
 
     let refused = machine.try_exec(&["tac", "/etc/hostname"]).unwrap();
     assert!(refused.stderr.contains("Permission denied"), "{refused:?}");
+}
+
+#[test]
+fn selinux_enforces_in_a_machine_with_its_own_kernel() {
+    let lab = Lab::start().unwrap();
+    let machine = lab.machine(Machine::debian12().selinux()).unwrap();
+
+    assert_eq!(machine.exec(&["getenforce"]).unwrap(), "Enforcing\n");
+    let sshd =
+        machine.exec(&["sh", "-c", "cat /proc/$(systemctl show -P MainPID ssh)/attr/current"]);
+    assert!(sshd.unwrap().contains(":sshd_t:"));
 }

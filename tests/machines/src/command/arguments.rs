@@ -62,6 +62,14 @@ pub(crate) enum Verb {
     },
     /// Print a machine's journal, or its console
     Logs(Logs),
+    /// Make the base images that are not there yet, and print where each is
+    Images {
+        /// The releases; all without any
+        releases: Vec<Release>,
+        /// For 64-bit ARM
+        #[arg(long)]
+        aarch64: bool,
+    },
     #[command(flatten)]
     Fault(Fault),
     /// The process in the background
@@ -172,9 +180,18 @@ pub(crate) struct Up {
     /// One more package, from the backports
     #[arg(long, value_name = "NAME")]
     backport: Vec<String>,
+    /// A 64-bit ARM machine, emulated program by program
+    #[arg(long, conflicts_with_all = ["own_kernel", "apparmor", "selinux", "clock"])]
+    aarch64: bool,
     /// A kernel of its own, emulated: slow, but with its own clock, disks and security modules
     #[arg(long)]
     own_kernel: bool,
+    /// A kernel of its own where AppArmor enforces
+    #[arg(long, conflicts_with = "selinux")]
+    apparmor: bool,
+    /// A kernel of its own where SELinux enforces
+    #[arg(long)]
+    selinux: bool,
     /// A kernel of its own whose clock starts at this time, UTC
     #[arg(long, value_name = "2031-01-01T00:00:00")]
     clock: Option<String>,
@@ -237,7 +254,7 @@ impl Up {
             machine = machine.kerberos_realm(realm, password);
         }
         let no_sudo = matches!(self.sudo, SudoFlag::Absent);
-        let flags: [(bool, Change); 11] = [
+        let flags: [(bool, Change); 14] = [
             (no_sudo, Machine::without_sudo),
             (self.permit_root_login, Machine::permit_root_login),
             (self.old_ssh_algorithms, Machine::old_ssh_algorithms),
@@ -246,6 +263,9 @@ impl Up {
             (self.python, |machine| machine.package("python3")),
             (self.read_only, Machine::read_only_root),
             (self.package_lock_held, Machine::package_lock_held),
+            (self.aarch64, Machine::aarch64),
+            (self.apparmor, Machine::apparmor),
+            (self.selinux, Machine::selinux),
             (self.own_kernel, Machine::own_kernel),
             (self.rpm_repository, Machine::rpm_repository),
             (self.uplink, Machine::uplink),

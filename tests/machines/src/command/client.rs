@@ -6,7 +6,11 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use machines::{Error, Listed, Result, find, run_directory, start_in_background, sweep_ended};
+use clap::ValueEnum as _;
+use machines::{
+    Architecture, Error, Listed, Release, Result, build_base, find, run_directory,
+    start_in_background, sweep_ended,
+};
 
 use super::arguments::{Down, Logs, Up};
 use super::request::{Fault, Reply, Request};
@@ -63,7 +67,12 @@ impl Client {
         let kept = match self.ask(&Request::DownAll)? {
             Some(Reply::Done(count)) => count,
             Some(other) => return Err(unexpected(&other)),
-            None => 0,
+            None => {
+                // What a keeper that was killed could not take with it.
+                drop(std::fs::remove_file(self.socket_path()?));
+                drop(std::fs::remove_file(self.log_path()?));
+                0
+            }
         };
         let swept = sweep_ended()?.len();
         let mut text = match (kept, swept) {
@@ -166,6 +175,18 @@ impl Client {
 /// An error with what was being done.
 pub(crate) fn failed_io(verb: &str, path: &Path, source: std::io::Error) -> Error {
     Error::Io { doing: format!("{verb} {}", path.display()), source }
+}
+
+/// `lab images`
+pub(crate) fn images(releases: &[Release], aarch64: bool) -> Result<String> {
+    let architecture = if aarch64 { Architecture::Aarch64 } else { Architecture::Host };
+    let all = if releases.is_empty() { Release::value_variants() } else { releases };
+    let mut text = String::new();
+    for release in all {
+        let path = build_base(*release, architecture)?;
+        let _infallible = writeln!(text, "{} {}", release.name(), path.display());
+    }
+    Ok(text)
 }
 
 /// `lab list`

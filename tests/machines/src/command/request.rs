@@ -107,6 +107,20 @@ pub(crate) enum Fault {
         #[arg(long)]
         empty: bool,
     },
+    /// Silently drop what arrives at a machine and matches, in the words of nft: "tcp dport 22"
+    Drop {
+        /// The machine
+        name: String,
+        /// What matches; nothing is dropped any more without it
+        matching: Vec<String>,
+    },
+    /// Set the clock of a machine with its own kernel
+    SetClock {
+        /// The machine
+        name: String,
+        /// In the words of date: "2031-01-01 00:00"
+        to: String,
+    },
     /// Give a machine other SSH host keys
     ChangeHostKeys {
         /// The machine
@@ -128,6 +142,8 @@ impl Fault {
             | Self::Freeze { name }
             | Self::Thaw { name }
             | Self::FillDisk { name, .. }
+            | Self::Drop { name, .. }
+            | Self::SetClock { name, .. }
             | Self::ChangeHostKeys { name } => name,
         }
     }
@@ -151,6 +167,9 @@ impl Fault {
             Self::Thaw { .. } => machine.thaw(),
             Self::FillDisk { empty: false, .. } => machine.fill_disk(),
             Self::FillDisk { empty: true, .. } => machine.empty_disk(),
+            Self::Drop { matching, .. } if matching.is_empty() => machine.drop_nothing(),
+            Self::Drop { matching, .. } => machine.drop_what_matches(&matching.join(" ")),
+            Self::SetClock { to, .. } => machine.set_clock(to),
             Self::ChangeHostKeys { .. } => machine.change_host_keys(),
         }
     }

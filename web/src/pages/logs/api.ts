@@ -5,7 +5,7 @@ import { cockpit } from "../../cockpit/cockpit";
 import { type Problem, problemOf } from "../../ui/problem";
 import type { HostName, LogFilter } from "../../routes";
 import type { Stop } from "../../shell/page";
-import { type Cursor, entryCommand, type Entry, EntryReader, journalCommand, parseAllFields, type Stretch } from "./model";
+import { type Cursor, entriesBefore, entryCommand, type Entry, EntryReader, journalCommand, parseAllFields, type Stretch } from "./model";
 
 /** New entries are handed on together once in this time, in milliseconds. */
 const GATHER = 200;
@@ -17,7 +17,7 @@ const MAX_GATHERED = 5000;
 const READING = { superuser: "try", err: "message", environ: ["SYSTEMD_COLORS=0"] } as const;
 
 /** Reads one page of the journal, newest first. */
-export async function readJournal(host: HostName, filter: LogFilter, stretch: Exclude<Stretch, { kind: "follow" }>): Promise<Entry[]> {
+export async function readJournal(host: HostName, filter: LogFilter, stretch: Exclude<Stretch, { kind: "follow" }>): Promise<readonly Entry[]> {
     const reader = new EntryReader();
     const entries: Entry[] = [];
     const process = cockpit.spawn(journalCommand(filter, stretch), { ...READING, host });
@@ -30,7 +30,7 @@ export async function readJournal(host: HostName, filter: LogFilter, stretch: Ex
         if (!isNoMatch(error)) throw error;
     }
     entries.push(...reader.read("\n"));
-    return entries;
+    return stretch.kind === "before" ? entriesBefore(entries, stretch.cursor) : entries;
 }
 
 /** Calls back with what is written from now on, in the order of writing, until stopped or failed. */

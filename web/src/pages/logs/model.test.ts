@@ -6,6 +6,7 @@ import {
     canFollow,
     type Cursor,
     EMPTY_LOG,
+    entriesBefore,
     type Entry,
     EntryReader,
     journalCommand,
@@ -37,7 +38,6 @@ test("every value of a filter stands behind an equals sign of its option", () =>
         priority: "err",
         unit: "nginx.service" as UnitName,
         boot: "-1",
-        since: "-6h",
         text: "--flush; $(reboot) [x]",
     };
 
@@ -48,6 +48,17 @@ test("every value of a filter stands behind an equals sign of its option", () =>
     assert.ok(command.includes("--unit=nginx.service"));
     assert.ok(command.includes("--grep=\\-\\-flush; \\$\\(reboot\\) \\[x\\]"));
     assert.ok(command.includes("--after-cursor=s=1;i=2"));
+});
+
+test("a time and a cursor are never given together, because journalctl refuses that", () => {
+    const cursor = "c5" as Cursor;
+    for (const stretch of [{ kind: "newest" }, { kind: "before", cursor }, { kind: "follow", after: cursor }] as const) {
+        const command = journalCommand({ since: "-6h" }, stretch);
+        assert.ok(command.filter((part) => /^--(?:since|after-cursor)=/.test(part)).length === 1, command.join(" "));
+    }
+
+    const older = entriesBefore(entries(0, 10).reverse(), cursor);
+    assert.deepEqual(older.map((entry) => entry.cursor), ["c4", "c3", "c2", "c1", "c0"]);
 });
 
 test("following starts behind the newest entry that is shown, and at now when nothing is", () => {

@@ -69,20 +69,28 @@ export function journalCommand(filter: LogFilter, stretch: Stretch): string[] {
     if (filter.priority !== undefined) command.push(`--priority=${filter.priority}`);
     if (filter.unit !== undefined) command.push(`--unit=${filter.unit}`);
     if (filter.boot !== undefined) command.push(`--boot=${filter.boot}`);
-    if (filter.since !== undefined) command.push(`--since=${filter.since}`);
     if (filter.text !== undefined) command.push(`--grep=${literalPattern(filter.text)}`, "--case-sensitive=false");
+    const since = filter.since === undefined ? [] : [`--since=${filter.since}`];
     switch (stretch.kind) {
         case "newest":
-            command.push("--reverse", `--lines=${PAGE_ROWS}`);
+            command.push("--reverse", `--lines=${PAGE_ROWS}`, ...since);
             break;
         case "before":
-            command.push("--reverse", `--lines=${PAGE_ROWS}`, `--after-cursor=${stretch.cursor}`);
+            // journalctl takes a cursor or a time, not both: then `entriesBefore` finds the place.
+            if (filter.since === undefined) command.push("--reverse", `--lines=${PAGE_ROWS}`, `--after-cursor=${stretch.cursor}`);
+            else command.push("--reverse", `--lines=${KEPT_ROWS + PAGE_ROWS}`, ...since);
             break;
         case "follow":
             command.push("--follow", ...(stretch.after === null ? ["--lines=0"] : ["--no-tail", `--after-cursor=${stretch.after}`]));
             break;
     }
     return command;
+}
+
+/** The first page of `entries`, newest first, that are older than the one at `cursor`; all when it is not among them. */
+export function entriesBefore(entries: readonly Entry[], cursor: Cursor): readonly Entry[] {
+    const from = entries.findIndex((entry) => entry.cursor === cursor) + 1;
+    return entries.slice(from, from + PAGE_ROWS);
 }
 
 /** The command that yields every field of one entry. */
