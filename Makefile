@@ -1,22 +1,31 @@
 # Every command of the project. `make help` lists them.
 #
-# Nothing here needs root but `machines`, which boots test systems, and what `deps` asks before it installs.
+# Root is needed, and asked for with sudo, by `deps` (it says first what it installs) and by tests that make accounts or
+# boot systems: `session`, `machines`, `e2e`. Compilers run as you.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# With -j too, `deps` comes before what needs it. cargo, npm and the test runners use all processors by themselves.
+.NOTPARALLEL:
 
+# Where packaging/build-deps puts Node.js if the system's is too old, and rustup its programs.
+export PATH := $(HOME)/.cache/pilothouse/node/bin:$(PATH):$(HOME)/.cargo/bin
 CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 RELEASE := $(CARGO_TARGET_DIR)/release
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
-NEXTEST := $(shell command -v cargo-nextest >/dev/null 2>&1 && echo "nextest run" || echo test)
+RUN_TESTS := $(if $(shell PATH='$(PATH)' command -v cargo-nextest),nextest run,test --no-fail-fast)
+ifneq ($(shell id -u),0)
+  AS_ROOT := sudo -E env "PATH=$$PATH"
+  TEST_AS_ROOT := --config "target.'cfg(unix)'.runner = ['sudo', '-E']"
+endif
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- what a user needs -------------------------------------------------------------------------------------------
 
@@ -82,13 +91,14 @@ check: test-deps web/dist/entries.json ## Format, lints, types, licences, docs
 	if command -v systemd-analyze >/dev/null; then packaging/check-units; else echo "check-units: no systemd-analyze here"; fi
 
 .PHONY: unit
-unit: test-deps web/dist/entries.json ## Tests without a booted system
-	$(CARGO) $(NEXTEST) --locked --workspace --exclude machines --exclude suites
+unit: test-deps web/dist/entries.json ## Tests without a booted system (those of session with sudo)
+	$(CARGO) $(RUN_TESTS) --locked --workspace --exclude machines --exclude suites --exclude session
+	$(CARGO) $(RUN_TESTS) --locked -p session $(TEST_AS_ROOT)
 	cd web && npm test --silent
 
 .PHONY: machines
-machines: test-deps debug ## Tests in booted systems (root)
-	$(CARGO) $(NEXTEST) --locked -p machines -p suites
+machines: test-deps debug ## Tests in booted systems (with sudo)
+	RUST_TEST_THREADS=2 $(CARGO) $(RUN_TESTS) --locked -p machines -p suites $(TEST_AS_ROOT)
 
 .PHONY: test-all
 test-all: export NEXTEST_PROFILE = all
@@ -96,8 +106,9 @@ test-all: unit machines e2e ## All of it: emulated processors, machines with ker
 	LAB_CYCLES=100 $(CARGO) $(NEXTEST) --locked -p machines killed
 
 .PHONY: e2e
-e2e: test-deps debug ## Tests in a browser
-	cd tests/e2e && npm ci --ignore-scripts --no-audit --no-fund && npm test --silent
+e2e: test-deps debug ## Tests in a browser (with sudo)
+	$(CARGO) build --locked -p machines
+	cd tests/e2e && npm ci --ignore-scripts --no-audit --no-fund && $(AS_ROOT) npm test --silent
 
 .PHONY: fuzz
 fuzz: ## Each decoder for SECONDS (60) seconds, with cargo-fuzz

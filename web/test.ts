@@ -3,9 +3,10 @@
  * parts of them) as arguments run only those.
  */
 
-import { spawnSync } from "node:child_process";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
 import * as esbuild from "esbuild";
 
 const out = "node_modules/.cache/pilothouse/tests";
@@ -32,6 +33,12 @@ await esbuild.build({
     sourcemap: "inline",
     logLevel: "warning",
 });
-const files = tests.map((file) => path.join(out, file.replace(/\.tsx?$/, ".mjs")));
-const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...files], { stdio: "inherit" });
-process.exitCode = status ?? 1;
+const files = tests.map((file) => path.resolve(out, file.replace(/\.tsx?$/, ".mjs")));
+
+// Not `node --test FILE`: since Node.js 21 its arguments are patterns, and none matches below node_modules.
+process.env["NODE_OPTIONS"] = "--enable-source-maps";
+const results = run({ files, concurrency: true });
+results.on("test:fail", () => {
+    process.exitCode = 1;
+});
+results.pipe(new spec()).pipe(process.stdout);

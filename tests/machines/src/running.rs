@@ -27,8 +27,8 @@ const JOURNAL_LINES: &str = "400";
 /// Bytes of the console that a failed test prints.
 const CONSOLE_BYTES: usize = 8000;
 
-/// Shell lines that write standard input to a file: path, mode.
-const WRITE_FILE: &str = r#"umask 077; mkdir -p "$(dirname "$1")"; cat > "$1.lab" && chmod "$2" "$1.lab" && mv "$1.lab" "$1""#;
+/// Shell lines that write standard input to a file, in a folder that everybody may enter: path, mode.
+const WRITE_FILE: &str = r#"umask 022; mkdir -p "${1%/*}"; umask 077; cat > "$1.lab" && chmod "$2" "$1.lab" && mv "$1.lab" "$1""#;
 
 /// Shell lines that signal all processes of a name: name, signal.
 const KILL: &str = r#"for process in /proc/[0-9]*; do
