@@ -130,7 +130,8 @@ impl Dialogue {
     async fn answer_all(&mut self) -> Closed {
         loop {
             match self.receive().await {
-                Ok(askpass::Received::Question(descriptor)) => {
+                Ok(askpass::Received::Question(said, descriptor)) => {
+                    self.keep(&said);
                     if let Err(error) = self.answer(descriptor).await {
                         self.said.extend_from_slice(error.to_string().as_bytes());
                     }
