@@ -189,7 +189,8 @@ impl Dialogue {
                     never = &mut answering => match never {},
                 };
                 match received {
-                    Ok(askpass::Received::Question(descriptor)) => {
+                    Ok(askpass::Received::Question(said, descriptor)) => {
+                        self.keep(&said);
                         if let Err(error) = self.answer(descriptor).await {
                             self.said.extend_from_slice(error.to_string().as_bytes());
                         }
