@@ -69,7 +69,7 @@ enum State {
     Gone(Closed),
 }
 
-/// Ends the peer's task when the last handle goes.
+/// Ends a task of the peer when what holds it goes: the reading one with the last handle, the writing one with that.
 #[derive(Debug)]
 struct Hold(tokio::task::AbortHandle);
 
@@ -159,10 +159,10 @@ async fn serve(
     greeted: impl FnOnce(Result<Init, Closed>) + Send,
     state: Arc<Mutex<State>>,
 ) {
-    let mut link = match greet(connect, host, &state).await {
-        Ok((init, link)) => {
+    let (mut link, _writing) = match greet(connect, host, &state).await {
+        Ok((init, link, writing)) => {
             greeted(Ok(init));
-            link
+            (link, writing)
         }
         Err(closed) => {
             *lock(&state) = State::Gone(closed.clone());
@@ -180,7 +180,7 @@ async fn greet(
     connect: impl Connect,
     host: String,
     state: &Mutex<State>,
-) -> Result<(Init, Link), Closed> {
+) -> Result<(Init, Link, Hold), Closed> {
     let mut link = connect.connect().await?;
     let Ok(init) = tokio::time::timeout(INIT_TIME, take_init(&mut link)).await else {
         let seconds = INIT_TIME.as_secs();
@@ -189,7 +189,7 @@ async fn greet(
     };
     let init = init?;
     let (outbox, writer) = link.outbox();
-    tokio::spawn(writer);
+    let writing = Hold(tokio::spawn(writer).abort_handle());
     let mut fields = Fields::new();
     fields.insert("superuser".to_owned(), false.into());
     outbox.control(&Control::Init(Init {
@@ -203,7 +203,7 @@ async fn greet(
         outbox.stream(waiting);
     }
     *state = State::Ready(outbox);
-    Ok((init, link))
+    Ok((init, link, writing))
 }
 
 async fn take_init(link: &mut Link) -> Result<Init, Closed> {
@@ -292,4 +292,59 @@ fn take_control(
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    struct Ready(UnixStream);
+
+    impl Connect for Ready {
+        async fn connect(self) -> Result<Link, Closed> {
+            Ok(Link::from_socket(self.0).unwrap())
+        }
+    }
+
+    struct Nobody;
+
+    impl Upstream for Nobody {
+        fn data(&self, _peer: PeerId, _channel: &ChannelId, _payload: &[u8]) {}
+
+        fn control(&self, _: PeerId, _: &ChannelId, _: &Control, _: &[u8]) {}
+
+        async fn room(&self) {}
+
+        fn gone(&self, _peer: PeerId, _why: Closed) {}
+    }
+
+    #[tokio::test]
+    async fn the_link_ends_with_the_last_handle() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let mut theirs = tokio::net::UnixStream::from_std(theirs).unwrap();
+        let (greeted, greeting) = oneshot::channel();
+        let peer = Peer::start(Ready(ours), "localhost".to_owned(), Arc::new(Nobody), |outcome| {
+            greeted.send(outcome.map(drop)).unwrap();
+        });
+        theirs
+            .write_all(b"31\n\n{\"command\":\"init\",\"version\":1}")
+            .await
+            .unwrap();
+        greeting.await.unwrap().unwrap();
+
+        drop(peer);
+
+        let mut all = Vec::new();
+        let reading = theirs.read_to_end(&mut all);
+        tokio::time::timeout(INIT_TIME, reading)
+            .await
+            .expect("the end of the link")
+            .unwrap();
+    }
 }

@@ -176,7 +176,7 @@ impl Router {
             let wanted = wanted
                 .get("id")
                 .and_then(Value::as_str)
-                .and_then(Method::named);
+                .and_then(|name| Method::named(name).ok());
             tokio::spawn(superuser_at_login(Arc::clone(&self.bridge), wanted));
         }
         Ok(())

@@ -9,7 +9,7 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedVariant, Variant};
 
 use crate::Bridge;
-use crate::peer::superuser::{Method, Question};
+use crate::peer::superuser::{Echo, Method, Question};
 
 /// Where the object is.
 pub(super) const PATH: &str = "/superuser";
@@ -39,7 +39,9 @@ impl Superuser {
 
     async fn ask(&self, question: Question, emitter: &SignalEmitter<'_>) -> zbus::Result<()> {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(question.answer);
-        Self::prompt(emitter, "", &question.prompt, "", false, &question.error).await
+        let echo = question.echo == Echo::On;
+        let Question { message, prompt, error, .. } = question;
+        Self::prompt(emitter, &message, &prompt, "", echo, &error).await
     }
 }
 
@@ -82,9 +84,8 @@ impl Superuser {
     ) -> Result<(), SuperuserError> {
         let gone = || SuperuserError::Error("the bridge is ending".to_owned());
         let bridge = self.bridge.upgrade().ok_or_else(gone)?;
-        let method = Method::named(name).ok_or_else(|| {
-            SuperuserError::Error(format!("this machine has no method {name:?} to become root"))
-        })?;
+        let method =
+            Method::named(name).map_err(|error| SuperuserError::Error(error.to_string()))?;
         let (ask, mut questions) = mpsc::channel(1);
         let mut starting = std::pin::pin!(bridge.turn_superuser_on(method, ask));
         loop {

@@ -2,12 +2,14 @@
 //!
 //! The router asks for the peer of each channel with `superuser`; the internal object `/superuser` shows the state and
 //! turns it on and off. A method ([`Method`]) is a program that makes this very bridge run as root, after asking the
-//! user whatever it wants ([`Question`]). The first question may be answered by the password of the login, if its user
-//! wished so; no answer is kept.
+//! user whatever it wants ([`Question`]). The first question of a start is answered by the password of the login, if its
+//! user ticked that box; no other answer is kept.
 
 pub mod askpass;
 mod launch;
+mod polkit_agent;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,27 +31,54 @@ const QUESTIONS_TIME: Duration = Duration::from_mins(5);
 pub enum Method {
     /// `sudo(8)`, which asks through an askpass program.
     Sudo,
-    /// `pkexec(1)`, which asks through the session's polkit agent.
+    /// `pkexec(1)`, which asks through polkit's agent: this bridge, while it starts.
     Pkexec,
+}
+
+/// Why there is no such way to become root.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoMethod {
+    /// None of the methods is there.
+    #[error("neither sudo nor pkexec is installed on this machine")]
+    Any,
+    /// Its program is not there.
+    #[error("{} is not installed on this machine", .0.name())]
+    Missing(Method),
+    /// No method has this name.
+    #[error("there is no method {0:?} to become root")]
+    Unknown(String),
 }
 
 /// What a method asks, for the user to answer.
 #[derive(Debug)]
 pub struct Question {
+    /// What it is about, and what the user should know first; may be empty and may have lines.
+    pub message: String,
     /// Its text, as the method put it.
     pub prompt: String,
+    /// Whether the answer may be seen while it is typed.
+    pub echo: Echo,
     /// What went wrong since the question before; may be empty.
     pub error: String,
-    /// Where the answer goes; dropping it gives up.
+    /// Where the answer goes; an empty one, or dropping it, gives up.
     pub answer: oneshot::Sender<Secret>,
+}
+
+/// Whether an answer may be seen while it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Echo {
+    /// It may.
+    On,
+    /// It is a secret.
+    Off,
 }
 
 /// Superuser access of one session.
 #[derive(Debug)]
 pub struct Superuser {
     access: Mutex<Access>,
-    /// The password of the login: used for one question.
-    password: Mutex<Option<Secret>>,
+    /// The password of the login: tried for one question of each start.
+    password: Option<Arc<Secret>>,
     /// Changes with every change of the state.
     current: watch::Sender<Current>,
 }
@@ -58,9 +87,13 @@ pub struct Superuser {
 enum Access {
     #[default]
     Off,
-    Starting,
+    Starting(Start),
     On(Peer),
 }
+
+/// Tells one start from the next: the first may still be ending when the second has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Start(u64);
 
 /// The state, as a page is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +121,20 @@ impl Method {
     }
 
     /// The method of this name, when this machine has it; `any` is the first that it has.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::available().find(|method| name == "any" || method.name() == name)
+    ///
+    /// # Errors
+    ///
+    /// [`NoMethod`] says what is missing.
+    pub fn named(name: &str) -> Result<Self, NoMethod> {
+        if name == "any" {
+            return Self::available().next().ok_or(NoMethod::Any);
+        }
+        let known = Self::ALL.into_iter().find(|method| method.name() == name);
+        let method = known.ok_or_else(|| NoMethod::Unknown(name.to_owned()))?;
+        match launch::program_of(method) {
+            Some(_) => Ok(method),
+            None => Err(NoMethod::Missing(method)),
+        }
     }
 
     /// The methods whose programs this machine has.
@@ -113,12 +158,12 @@ impl Current {
 }
 
 impl Superuser {
-    /// Access is off; `password` may answer one question.
+    /// Access is off; `password` may answer one question of each start.
     pub fn new(password: Option<Secret>) -> Self {
         let root = rustix::process::geteuid().is_root();
         Self {
             access: Mutex::default(),
-            password: Mutex::new(password),
+            password: password.map(Arc::new),
             current: watch::Sender::new(if root { Current::Root } else { Current::Off }),
         }
     }
@@ -126,7 +171,7 @@ impl Superuser {
     /// The privileged bridge, when access is on.
     pub fn peer(&self) -> Option<Peer> {
         match &*self.lock() {
-            Access::Off | Access::Starting => None,
+            Access::Off | Access::Starting(_) => None,
             Access::On(peer) => Some(peer.clone()),
         }
     }
@@ -136,26 +181,43 @@ impl Superuser {
         self.current.subscribe()
     }
 
-    fn begin(&self) -> Result<(), Closed> {
+    fn begin(&self) -> Result<Start, Closed> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let mut access = self.lock();
         if !matches!(*access, Access::Off) || *self.current.borrow() == Current::Root {
             let message = "superuser access is on already, or being turned on";
             return Err(Closed::new(Problem::AccessDenied, message));
         }
-        *access = Access::Starting;
+        let start = Start(NEXT.fetch_add(1, Ordering::Relaxed));
+        *access = Access::Starting(start);
         self.current.send_replace(Current::Starting);
-        Ok(())
+        Ok(start)
     }
 
     /// Takes the started bridge, unless it was turned off meanwhile.
-    fn finish(&self, method: Method, peer: Peer) -> Result<(), Closed> {
+    fn finish(&self, start: Start, method: Method, peer: Peer) -> Result<(), Closed> {
         let mut access = self.lock();
-        if !matches!(*access, Access::Starting) {
+        if !access.is_starting(start) {
             return Err(turned_off());
         }
         *access = Access::On(peer);
         self.current.send_replace(Current::On(method));
         Ok(())
+    }
+
+    /// Ends a start that has come to nothing; another that was begun meanwhile goes on.
+    fn give_up(&self, start: Start) {
+        let mut access = self.lock();
+        if access.is_starting(start) {
+            *access = Access::Off;
+            self.current.send_replace(Current::Off);
+        }
+    }
+
+    /// Waits until this start was turned off, or has been finished.
+    async fn not_starting(&self, start: Start) {
+        let mut current = self.current.subscribe();
+        while self.lock().is_starting(start) && current.changed().await.is_ok() {}
     }
 
     fn off(&self) -> Access {
@@ -172,6 +234,12 @@ impl Superuser {
     }
 }
 
+impl Access {
+    fn is_starting(&self, start: Start) -> bool {
+        matches!(self, Self::Starting(current) if *current == start)
+    }
+}
+
 impl Bridge {
     /// Starts a privileged bridge and waits until it greets. Questions go to `ask`; when nobody receives them, they are
     /// given up.
@@ -184,13 +252,14 @@ impl Bridge {
         method: Method,
         ask: mpsc::Sender<Question>,
     ) -> Result<(), Closed> {
-        self.superuser.begin()?;
-        let started = match tokio::time::timeout(QUESTIONS_TIME, self.launch(method, ask)).await {
-            Ok(launched) => launched.and_then(|peer| self.superuser.finish(method, peer)),
+        let start = self.superuser.begin()?;
+        let launching = self.launch(start, method, ask);
+        let started = match tokio::time::timeout(QUESTIONS_TIME, launching).await {
+            Ok(launched) => launched.and_then(|peer| self.superuser.finish(start, method, peer)),
             Err(_) => Err(Closed::new(Problem::Timeout, "the questions were not answered in time")),
         };
         if started.is_err() {
-            self.superuser.off();
+            self.superuser.give_up(start);
         }
         started
     }
@@ -204,29 +273,24 @@ impl Bridge {
 
     async fn launch(
         self: &Arc<Self>,
+        start: Start,
         method: Method,
         ask: mpsc::Sender<Question>,
     ) -> Result<Peer, Closed> {
         let (greeted, mut greeting) = oneshot::channel::<Result<Init, Closed>>();
-        let password = self
-            .superuser
-            .password
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let password = self.superuser.password.clone();
         let launch = launch::Launch { method, ask, password };
         let host = self.host().unwrap_or("localhost").to_owned();
         let watched = Arc::new(Watched(Arc::clone(self)));
         let peer = Peer::start(launch, host, watched, |outcome| {
             let _turned_off_meanwhile = greeted.send(outcome);
         });
-        let mut current = self.superuser.current();
         tokio::select! {
             outcome = &mut greeting => {
                 outcome.unwrap_or_else(|_| Err(turned_off()))?;
                 Ok(peer)
             }
-            _ = current.wait_for(|current| *current != Current::Starting) => Err(turned_off()),
+            () = self.superuser.not_starting(start) => Err(turned_off()),
         }
     }
 }

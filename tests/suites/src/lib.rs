@@ -3,6 +3,8 @@
 //! `make machines` builds the programs first; the tests take them from the target directory they lie in themselves.
 #![expect(clippy::missing_panics_doc, reason = "a house that cannot be built fails its test")]
 
+pub mod superuser;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -60,6 +62,31 @@ impl House {
         let answer = browser.log_in(user, PASSWORD).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         browser
+    }
+
+    /// A browser that `user` has logged in with, and has ticked the box that lets the password be used again.
+    pub async fn logged_in_with_reuse(&self, user: &str) -> Browser {
+        let mut browser = self.browser();
+        let origin = format!("https://{}", self.address);
+        let form = format!("user={user}&password={}&reuse=on", PASSWORD.replace(' ', "+"));
+        let headers =
+            [("Origin", origin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+        let answer = browser
+            .request("POST", "/cockpit/login", &headers, form.as_bytes())
+            .await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        let cookie = answer.headers.get("set-cookie").expect("a cookie");
+        browser.cookie = cookie.split(';').next().map(str::to_owned);
+        browser
+    }
+
+    /// Waits at most a second until no process of this machine has `words` in its command line.
+    pub fn no_process_with(&self, words: &str) {
+        let script = "for i in 1 2 3 4 5 6 7 8 9 10; do
+            pgrep -f -- \"$0\" | grep -qvx $$ || exit 0; sleep 0.1; done; ps ax; exit 1";
+        self.machine
+            .exec(&["sh", "-c", script, words])
+            .expect("it has ended");
     }
 
     fn wait_for_the_server(&self) {

@@ -75,8 +75,9 @@ fn answer(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
 /// What came over the socket that is sudo's standard error.
 #[derive(Debug)]
 pub enum Received {
-    /// A question: its text can be read from the descriptor, and the answer be written to it.
-    Question(OwnedFd),
+    /// A question: its text can be read from the descriptor, and the answer be written to it. Before it came what
+    /// was said until then; the kernel hands over both at once.
+    Question(Vec<u8>, OwnedFd),
     /// What sudo, or a program that it started, said.
     Text(Vec<u8>),
     /// All who held the other end are gone.
@@ -99,9 +100,41 @@ pub fn receive(socket: impl AsFd) -> io::Result<Received> {
         let RecvAncillaryMessage::ScmRights(mut descriptors) = message else { return None };
         descriptors.next()
     });
-    match (descriptor, message.bytes) {
-        (Some(descriptor), _) => Ok(Received::Question(descriptor)),
-        (None, 0) => Ok(Received::End),
-        (None, length) => Ok(Received::Text(text.get(..length).unwrap_or_default().to_vec())),
+    let text = text.get(..message.bytes).unwrap_or_default();
+    match (descriptor, text) {
+        // The descriptor's own byte is the last: the kernel reads no further in one call.
+        (Some(descriptor), [said @ .., _]) => Ok(Received::Question(said.to_vec(), descriptor)),
+        (Some(_) | None, []) => Ok(Received::End),
+        (None, text) => Ok(Received::Text(text.to_vec())),
     }
+}
+
+#[test]
+fn what_was_said_before_a_question_is_not_lost() {
+    let (bridge, sudo) = UnixStream::pair().unwrap();
+    let (descriptor, _) = UnixStream::pair().unwrap();
+    (&sudo).write_all(b"Sorry, try again.\n").unwrap();
+    let descriptors = [descriptor.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    rustix::net::sendmsg(&sudo, &[IoSlice::new(b"?")], &mut ancillary, SendFlags::empty()).unwrap();
+    (&sudo).write_all(b"more").unwrap();
+    drop(sudo);
+
+    let mut said = Vec::new();
+    let mut questions = 0;
+    loop {
+        match receive(&bridge).unwrap() {
+            Received::Question(text, _) => {
+                assert_eq!(said.len() + text.len(), b"Sorry, try again.\n".len());
+                said.extend(text);
+                questions += 1;
+            }
+            Received::Text(text) => said.extend(text),
+            Received::End => break,
+        }
+    }
+
+    assert_eq!((said.as_slice(), questions), (b"Sorry, try again.\nmore".as_slice(), 1));
 }

@@ -1,10 +1,12 @@
 //! Starts a privileged bridge by one method, and answers what that asks.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use protocol::problem::Problem;
 use protocol::secret::Secret;
@@ -12,7 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Method, Question, askpass};
+use super::polkit_agent::{Agent, AgentError};
+use super::{Echo, Method, NoMethod, Question, askpass};
 use crate::channel::Closed;
 use crate::link::Link;
 use crate::peer::Connect;
@@ -28,7 +31,7 @@ const MESSAGE_BYTES: usize = 4 << 10;
 pub(super) struct Launch {
     pub(super) method: Method,
     pub(super) ask: mpsc::Sender<Question>,
-    pub(super) password: Option<Secret>,
+    pub(super) password: Option<Arc<Secret>>,
 }
 
 /// Where the program of a method is on this machine.
@@ -43,38 +46,45 @@ impl Connect for Launch {
     async fn connect(self) -> Result<Link, Closed> {
         let failed = |error: io::Error| Closed::from_io(self.method.name(), &error);
         let program = program_of(self.method).ok_or_else(|| {
-            let message = format!("{} is not installed on this machine", self.method.name());
-            Closed::new(Problem::NotFound, message)
+            Closed::new(Problem::NotFound, NoMethod::Missing(self.method).to_string())
         })?;
         let this = std::env::current_exe().map_err(failed)?;
         let (ours, theirs) = StdUnixStream::pair().map_err(failed)?;
         let (errors, their_errors) = StdUnixStream::pair().map_err(failed)?;
-        let process = command(self.method, program, &this, theirs, their_errors).map_err(failed)?;
         errors.set_nonblocking(true).map_err(failed)?;
         let errors = UnixStream::from_std(errors).map_err(failed)?;
-        let mut dialogue =
-            Dialogue { errors, said: Vec::new(), ask: self.ask, password: self.password };
+        let mut dialogue = Dialogue::new(self.method, errors, self.ask, self.password).await;
+        let process = command(self.method, program, &this, theirs, their_errors).map_err(failed)?;
+        dialogue.serve(&process);
 
         let waiting = ours.try_clone().map_err(failed)?;
         waiting.set_nonblocking(true).map_err(failed)?;
         let waiting = UnixStream::from_std(waiting).map_err(failed)?;
-        tokio::select! {
-            // The bridge greets first, so the first byte says that it runs.
-            readable = waiting.ready(Interest::READABLE) => {
-                readable.map_err(failed)?;
+        let ended = {
+            let mut answering = std::pin::pin!(dialogue.answer_all());
+            tokio::select! {
+                // The bridge greets first, so the first byte says that it runs.
+                readable = waiting.ready(Interest::READABLE) => {
+                    readable.map_err(failed)?;
+                    if at_end(&waiting) { Some(answering.await) } else { None }
+                }
+                ended = &mut answering => Some(ended),
             }
-            ended = dialogue.answer_all() => return Err(ended),
-        }
-        let mut byte = [0];
-        if rustix::net::recv(&waiting, &mut byte, rustix::net::RecvFlags::PEEK)
-            .is_ok_and(|(_, length)| length == 0)
-        {
-            return Err(dialogue.ended().await);
+        };
+        if let Some(ended) = ended {
+            return Err(ended);
         }
         drop(waiting);
-        tokio::spawn(mind(process, dialogue));
+        tokio::spawn(mind(process, dialogue.errors));
         Link::from_socket(ours).map_err(failed)
     }
+}
+
+/// Whether the other end of the link is closed.
+fn at_end(link: &UnixStream) -> bool {
+    let mut byte = [0];
+    rustix::net::recv(link, &mut byte, rustix::net::RecvFlags::PEEK)
+        .is_ok_and(|(_, length)| length == 0)
 }
 
 /// Starts this bridge as root: a fixed program with fixed arguments (T56).
@@ -99,15 +109,19 @@ fn command(
     }
     argv.push("--privileged".into());
     let mut program = Program::new(argv);
-    program
-        .environment
-        .push(("SUDO_ASKPASS".into(), this.into()));
-    program
-        .environment
-        .push((askpass::VARIABLE.into(), "1".into()));
-    program
-        .environment
-        .push(("LC_ALL".into(), "C.UTF-8".into()));
+    let environment: &[(&str, &OsStr)] = match method {
+        Method::Sudo => &[
+            ("SUDO_ASKPASS", this.as_os_str()),
+            (askpass::VARIABLE, OsStr::new("1")),
+            ("LC_ALL", OsStr::new("C.UTF-8")),
+        ],
+        // pkexec starts nothing when this is not in /etc/shells, though it uses it for nothing.
+        Method::Pkexec => &[("SHELL", OsStr::new("/bin/sh")), ("LC_ALL", OsStr::new("C.UTF-8"))],
+    };
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()));
+    program.environment.extend(environment);
     let input = link.try_clone()?;
     program.spawn(Streams {
         input: Stdio::from(OwnedFd::from(input)),
@@ -116,47 +130,77 @@ fn command(
     })
 }
 
-/// What is said over the method's standard error.
+/// What a method asks and says: over its standard error, and through polkit.
 struct Dialogue {
     errors: UnixStream,
     /// What was said since the last question.
     said: Vec<u8>,
+    asked: Asked,
     ask: mpsc::Sender<Question>,
-    password: Option<Secret>,
+    password: Option<Arc<Secret>>,
+    /// polkit's agent, for the method that needs it.
+    agent: Option<Result<Agent, AgentError>>,
+}
+
+/// Whether there was a question yet: what is said before the first is no error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    NotYet,
+    Before,
 }
 
 impl Dialogue {
+    async fn new(
+        method: Method,
+        errors: UnixStream,
+        ask: mpsc::Sender<Question>,
+        password: Option<Arc<Secret>>,
+    ) -> Self {
+        let (said, asked) = (Vec::new(), Asked::NotYet);
+        match method {
+            Method::Sudo => Self { errors, said, asked, ask, password, agent: None },
+            Method::Pkexec => {
+                let agent = Agent::register(ask.clone(), password).await;
+                Self { errors, said, asked, ask, password: None, agent: Some(agent) }
+            }
+        }
+    }
+
+    /// From now on what this process asks is answered.
+    fn serve(&mut self, process: &Process) {
+        if let Some(Ok(agent)) = &mut self.agent {
+            agent.answer_for(process.id());
+        }
+    }
+
     /// Answers questions until the method has ended; says why it did.
     async fn answer_all(&mut self) -> Closed {
-        loop {
-            match self.receive().await {
-                Ok(askpass::Received::Question(descriptor)) => {
-                    if let Err(error) = self.answer(descriptor).await {
-                        self.said.extend_from_slice(error.to_string().as_bytes());
-                    }
+        let mut agent = self.agent.take();
+        {
+            let mut answering = std::pin::pin!(async {
+                match &mut agent {
+                    Some(Ok(agent)) => agent.answer_all().await,
+                    Some(Err(_)) | None => std::future::pending().await,
                 }
-                Ok(askpass::Received::Text(text)) => self.keep(&text),
-                Ok(askpass::Received::End) | Err(_) => return self.refusal(),
+            });
+            loop {
+                let received = tokio::select! {
+                    received = receive(&self.errors) => received,
+                    never = &mut answering => match never {},
+                };
+                match received {
+                    Ok(askpass::Received::Question(said, descriptor)) => {
+                        self.keep(&said);
+                        if let Err(error) = self.answer(descriptor).await {
+                            self.said.extend_from_slice(error.to_string().as_bytes());
+                        }
+                    }
+                    Ok(askpass::Received::Text(text)) => self.keep(&text),
+                    Ok(askpass::Received::End) | Err(_) => break,
+                }
             }
         }
-    }
-
-    /// The rest of what the method said, once its end of the link is closed.
-    async fn ended(&mut self) -> Closed {
-        self.answer_all().await
-    }
-
-    async fn receive(&self) -> io::Result<askpass::Received> {
-        loop {
-            self.errors.readable().await?;
-            match self
-                .errors
-                .try_io(Interest::READABLE, || askpass::receive(&self.errors))
-            {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                received => return received,
-            }
-        }
+        self.refusal(agent)
     }
 
     fn keep(&mut self, text: &[u8]) {
@@ -175,12 +219,14 @@ impl Dialogue {
             .read_to_end(&mut prompt)
             .await?;
         let prompt = String::from_utf8_lossy(&prompt).into_owned();
-        let error = String::from_utf8_lossy(&std::mem::take(&mut self.said))
-            .trim()
-            .to_owned();
+        let said = lines(&std::mem::take(&mut self.said));
+        let (message, error) = match std::mem::replace(&mut self.asked, Asked::Before) {
+            Asked::NotYet => (said, String::new()),
+            Asked::Before => (String::new(), said),
+        };
         let answer = match self.password.take() {
             Some(password) => Some(password),
-            None => self.ask_user(prompt, error).await,
+            None => self.ask_user(message, prompt, error).await.map(Arc::new),
         };
         match answer {
             Some(answer) => socket.write_all(answer.expose()).await,
@@ -188,30 +234,48 @@ impl Dialogue {
         }
     }
 
-    async fn ask_user(&self, prompt: String, error: String) -> Option<Secret> {
+    async fn ask_user(&self, message: String, prompt: String, error: String) -> Option<Secret> {
         let (answer, answered) = oneshot::channel();
-        self.ask
-            .send(Question { prompt, error, answer })
-            .await
-            .ok()?;
+        // sudo says of a question only that it is one.
+        let question = Question { message, prompt, echo: Echo::Off, error, answer };
+        self.ask.send(question).await.ok()?;
         answered.await.ok()
     }
 
-    fn refusal(&self) -> Closed {
-        let said = String::from_utf8_lossy(&self.said);
-        let lines: Vec<&str> = said
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .collect();
-        Closed::new(Problem::AccessDenied, lines.join("\n"))
+    fn refusal(&self, agent: Option<Result<Agent, AgentError>>) -> Closed {
+        let said = lines(&self.said);
+        match agent {
+            None => Closed::new(Problem::AccessDenied, said),
+            Some(Err(error)) => Closed::new(Problem::AccessDenied, error.to_string()),
+            Some(Ok(agent)) => agent.refusal().unwrap_or_else(|| {
+                let message = format!("polkit does not allow it: {said}");
+                Closed::new(Problem::AccessDenied, message)
+            }),
+        }
     }
 }
 
+async fn receive(errors: &UnixStream) -> io::Result<askpass::Received> {
+    loop {
+        errors.readable().await?;
+        match errors.try_io(Interest::READABLE, || askpass::receive(errors)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            received => return received,
+        }
+    }
+}
+
+/// The lines of `said` that hold something.
+fn lines(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Passes on what the privileged bridge logs, and waits for the end of the program that started it.
-async fn mind(mut process: Process, dialogue: Dialogue) {
+async fn mind(mut process: Process, errors: UnixStream) {
     let logging = async {
-        while let Ok(askpass::Received::Text(text)) = dialogue.receive().await {
+        while let Ok(askpass::Received::Text(text)) = receive(&errors).await {
             let _nobody_may_listen = rustix::io::write(rustix::stdio::stderr(), &text);
         }
     };
