@@ -39,7 +39,7 @@ pub struct Streams {
     pub error: Stdio,
 }
 
-/// A running program. Dropping it asks it to end (SIGTERM).
+/// A running program. Dropping it asks it, and what it started in its process group, to end.
 #[derive(Debug)]
 pub struct Process {
     child: tokio::process::Child,
@@ -161,9 +161,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // As long as `id` is there nobody has waited for the process, so its number cannot be another's.
+        // As long as `id` is there nobody has waited for the process, so its number, which is also its group's, cannot
+        // be another's.
         if let (Some(_), Some(pid)) = (self.child.id(), self.pid) {
-            let _it_may_be_gone = rustix::process::kill_process(pid, self.hang_up);
+            let _it_may_be_gone = rustix::process::kill_process_group(pid, self.hang_up);
         }
     }
 }

@@ -78,7 +78,7 @@ pub enum Echo {
 pub struct Superuser {
     access: Mutex<Access>,
     /// The password of the login: tried for one question of each start.
-    password: Option<Arc<Secret>>,
+    password: Option<KeptPassword>,
     /// Changes with every change of the state.
     current: watch::Sender<Current>,
 }
@@ -163,7 +163,7 @@ impl Superuser {
         let root = rustix::process::geteuid().is_root();
         Self {
             access: Mutex::default(),
-            password: password.map(Arc::new),
+            password: password.map(KeptPassword::new),
             current: watch::Sender::new(if root { Current::Root } else { Current::Off }),
         }
     }
@@ -278,8 +278,9 @@ impl Bridge {
         ask: mpsc::Sender<Question>,
     ) -> Result<Peer, Closed> {
         let (greeted, mut greeting) = oneshot::channel::<Result<Init, Closed>>();
-        let password = self.superuser.password.clone();
-        let launch = launch::Launch { method, ask, password };
+        let kept = self.superuser.password.as_ref();
+        let password = kept.map(|kept| Arc::clone(&kept.password));
+        let launch = launch::Launch { user: self.user().name.clone(), method, ask, password };
         let host = self.host().unwrap_or("localhost").to_owned();
         let watched = Arc::new(Watched(Arc::clone(self)));
         let peer = Peer::start(launch, host, watched, |outcome| {
@@ -292,6 +293,25 @@ impl Bridge {
             }
             () = self.superuser.not_starting(start) => Err(turned_off()),
         }
+    }
+}
+
+/// A password in memory that is never written to swap (T19), where the kernel allows locked memory.
+struct KeptPassword {
+    password: Arc<Secret>,
+    _locked: Option<region::LockGuard>,
+}
+
+impl KeptPassword {
+    fn new(password: Secret) -> Self {
+        let locked = region::lock(password.expose().as_ptr(), password.len());
+        Self { password: Arc::new(password), _locked: locked.ok() }
+    }
+}
+
+impl std::fmt::Debug for KeptPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.password.fmt(f)
     }
 }
 

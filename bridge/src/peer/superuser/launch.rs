@@ -24,11 +24,17 @@ use crate::process::{Process, Program, Streams};
 /// Directories of programs that root owns. The user's own `PATH` is not asked for a program that gets a password.
 const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/local/bin", "/run/wrappers/bin"];
 
+/// How sudo asks for a password unless sudoers says otherwise; `%p` is the name of the user whose it is (`sudoers(5)`).
+/// It is not given to sudo: then it would stand in place of PAM's other questions too.
+const SUDO_PROMPT: &str = "[sudo] password for %p: ";
+
 /// Bytes of what a method says that are kept for the message.
 const MESSAGE_BYTES: usize = 4 << 10;
 
 /// One start.
 pub(super) struct Launch {
+    /// The user that this bridge is.
+    pub(super) user: String,
     pub(super) method: Method,
     pub(super) ask: mpsc::Sender<Question>,
     pub(super) password: Option<Arc<Secret>>,
@@ -53,7 +59,8 @@ impl Connect for Launch {
         let (errors, their_errors) = StdUnixStream::pair().map_err(failed)?;
         errors.set_nonblocking(true).map_err(failed)?;
         let errors = UnixStream::from_std(errors).map_err(failed)?;
-        let mut dialogue = Dialogue::new(self.method, errors, self.ask, self.password).await;
+        let mut dialogue =
+            Dialogue::new(&self.user, self.method, errors, self.ask, self.password).await;
         let process = command(self.method, program, &this, theirs, their_errors).map_err(failed)?;
         dialogue.serve(&process);
 
@@ -138,6 +145,8 @@ struct Dialogue {
     asked: Asked,
     ask: mpsc::Sender<Question>,
     password: Option<Arc<Secret>>,
+    /// The question that the password of the login answers: not a code, and nobody else's password.
+    own_prompt: String,
     /// polkit's agent, for the method that needs it.
     agent: Option<Result<Agent, AgentError>>,
 }
@@ -151,19 +160,19 @@ enum Asked {
 
 impl Dialogue {
     async fn new(
+        user: &str,
         method: Method,
         errors: UnixStream,
         ask: mpsc::Sender<Question>,
         password: Option<Arc<Secret>>,
     ) -> Self {
+        let (password, agent) = match method {
+            Method::Sudo => (password, None),
+            Method::Pkexec => (None, Some(Agent::register(ask.clone(), password).await)),
+        };
+        let own_prompt = SUDO_PROMPT.replace("%p", user);
         let (said, asked) = (Vec::new(), Asked::NotYet);
-        match method {
-            Method::Sudo => Self { errors, said, asked, ask, password, agent: None },
-            Method::Pkexec => {
-                let agent = Agent::register(ask.clone(), password).await;
-                Self { errors, said, asked, ask, password: None, agent: Some(agent) }
-            }
-        }
+        Self { errors, said, asked, ask, password, own_prompt, agent }
     }
 
     /// From now on what this process asks is answered.
@@ -224,7 +233,8 @@ impl Dialogue {
             Asked::NotYet => (said, String::new()),
             Asked::Before => (String::new(), said),
         };
-        let answer = match self.password.take() {
+        let kept = if prompt == self.own_prompt { self.password.take() } else { None };
+        let answer = match kept {
             Some(password) => Some(password),
             None => self.ask_user(message, prompt, error).await.map(Arc::new),
         };
