@@ -22,13 +22,19 @@ ifneq ($(shell PATH='$(PATH)' command -v cargo-nextest),)
 else
   # As .config/nextest.toml says: all tests although one fails, few machines at once, emulated processors in test-all.
   RUN_TESTS := test --no-fail-fast
-  AT_ONCE := RUST_TEST_THREADS=2
+  export RUST_TEST_THREADS := 2
   NOT_EMULATED := -- --skip its_own_kernel --skip aarch64
 endif
 ifneq ($(shell id -u),0)
   AS_ROOT := sudo -E env "PATH=$$PATH"
-  TEST_AS_ROOT := --config "target.'cfg(unix)'.runner = ['sudo', '-E']"
+  RUNNER := --config "target.'cfg(unix)'.runner = ['sudo', '-E']"
 endif
+# Packages, arguments. Built first: sudo asks once, before tests have their own process groups, where it could not.
+define test_as_root
+	$(CARGO) $(RUN_TESTS) --locked $(1) --no-run
+	$(AS_ROOT) true
+	$(CARGO) $(RUN_TESTS) --locked $(1) $(RUNNER) $(2)
+endef
 
 .PHONY: help
 help: ## This list
@@ -100,18 +106,18 @@ check: test-deps web/dist/entries.json ## Format, lints, types, licences, docs
 .PHONY: unit
 unit: test-deps web/dist/entries.json ## Tests without a booted system (those of session with sudo)
 	$(CARGO) $(RUN_TESTS) --locked --workspace --exclude machines --exclude suites --exclude session
-	$(CARGO) $(RUN_TESTS) --locked -p session $(TEST_AS_ROOT)
+	$(call test_as_root,-p session)
 	cd web && npm test --silent
 
 .PHONY: machines
 machines: test-deps debug ## Tests in booted systems (with sudo)
-	$(AT_ONCE) $(CARGO) $(RUN_TESTS) --locked -p machines -p suites $(TEST_AS_ROOT) $(NOT_EMULATED)
+	$(call test_as_root,-p machines -p suites,$(NOT_EMULATED))
 
 .PHONY: test-all
 test-all: export NEXTEST_PROFILE = all
+test-all: export LAB_CYCLES = 100
 test-all: NOT_EMULATED =
 test-all: unit machines e2e ## All of it: emulated processors, machines with kernels of their own, 1,000 kills
-	LAB_CYCLES=100 $(CARGO) $(RUN_TESTS) --locked -p machines $(TEST_AS_ROOT) killed
 
 .PHONY: e2e
 e2e: test-deps debug ## Tests in a browser (with sudo)
