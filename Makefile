@@ -12,7 +12,7 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 
 # Where packaging/build-deps puts Node.js if the system's is too old, and rustup its programs.
-export PATH := $(HOME)/.cache/pilothouse/node/bin:$(PATH):$(HOME)/.cargo/bin
+export PATH := $(HOME)/.cache/pilothouse/node/bin:$(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 RELEASE := $(CARGO_TARGET_DIR)/release
