@@ -100,6 +100,9 @@ fn forward(wire: &mut Wire, link: &mut Link) -> Result<()> {
         if wire.is_closed() || link.is_closed() {
             return Ok(());
         }
+        if masked(wire.received()).is_some() {
+            continue;
+        }
         let link_flags =
             if link.outgoing.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
         // A browser that is behind is not given more.

@@ -36,11 +36,11 @@ pub(crate) fn get(wire: &mut Wire, host: &str, path: &str, headers: &str) -> Res
     }
 }
 
-/// Queues `GET path` and sends it.
+/// Sends `GET path` and reads nothing.
 pub(crate) fn ask(wire: &mut Wire, host: &str, path: &str, headers: &str) -> Result<()> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
     wire.write(request.as_bytes())?;
-    wire.turn(Wait::No)
+    wire.send()
 }
 
 /// Takes a whole answer, if one has come.

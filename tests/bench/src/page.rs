@@ -1,7 +1,6 @@
 //! A page: one WebSocket with channels on it, without a library between.
 //!
 //! Frames are masked with zeros, which a server cannot tell from any other mask and which costs this side nothing.
-//! Flow control's pings are answered here. Callers: `figures`.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
@@ -16,8 +15,6 @@ pub(crate) struct Page {
     outgoing: Vec<u8>,
     seed: String,
     opened: u64,
-    /// The server's pings that were answered.
-    answered: usize,
 }
 
 /// What came.
@@ -57,7 +54,7 @@ impl Page {
             bail!("no WebSocket: {}", answer.status);
         }
         let outgoing = Vec::new();
-        let mut page = Self { wire, outgoing, seed: String::new(), opened: 0, answered: 0 };
+        let mut page = Self { wire, outgoing, seed: String::new(), opened: 0 };
         let init = page.control()?;
         if init.get("command") != Some(&json!("init")) || init.contains_key("problem") {
             bail!("init expected, not {init:?}");
@@ -136,10 +133,6 @@ impl Page {
         self.wire.is_clogged()
     }
 
-    /// Flow control's pings that were answered so far.
-    pub(crate) fn answered(&self) -> usize {
-        self.answered
-    }
 
     /// Gives `take` what comes until it breaks.
     pub(crate) fn each<T>(
@@ -188,7 +181,6 @@ impl Page {
             };
             self.wire.take(end);
             if let Some(pong) = pong {
-                self.answered += 1;
                 self.say(&pong);
             }
             if found.is_some() {

@@ -122,7 +122,8 @@ impl Wire {
         self.end == End::Closed
     }
 
-    fn send(&mut self) -> Result<()> {
+    /// Sends what is queued, as far as the kernel takes it, and reads nothing.
+    pub(crate) fn send(&mut self) -> Result<()> {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut self.socket) {
                 Ok(_) => {}

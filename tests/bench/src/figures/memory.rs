@@ -14,8 +14,10 @@ use crate::wire::LONG;
 /// Sessions of the measurement.
 const SESSIONS: u32 = 50;
 
-fn private(command: Command) -> Result<Option<f64>> {
-    let bridge = Greeted::start(command)?;
+/// What one more costs while another runs: the program's text is shared, as among the sessions of a machine.
+fn private(command: impl Fn() -> Command) -> Result<Option<f64>> {
+    let _another = Greeted::start(command())?;
+    let bridge = Greeted::start(command())?;
     // What it frees after its first words is not counted.
     std::thread::sleep(LONG / 100);
     Ok(Some(mebibytes(crate::processes::memory(bridge.id())?.private)))
@@ -23,16 +25,17 @@ fn private(command: Command) -> Result<Option<f64>> {
 
 /// `pilothouse-bridge`, and the floor's.
 pub(crate) fn bridge(subject: &mut Subject, bench: &Bench) -> Result<Option<f64>> {
-    match super::startup::bridge_of(subject.kind, bench) {
-        Some(command) => private(command),
-        None => Ok(None),
+    match subject.kind {
+        Kind::Pilothouse => private(|| program(&bench.bridge, [""; 0])),
+        Kind::Floor => private(|| program(&bench.own, ["floor-bridge"])),
+        Kind::Cockpit => private(|| program("cockpit-bridge", [""; 0])),
     }
 }
 
 /// `pilothouse bridge`.
 pub(crate) fn session_bridge(subject: &mut Subject, bench: &Bench) -> Result<Option<f64>> {
     match subject.kind {
-        Kind::Pilothouse => private(program(&bench.pilothouse, ["bridge"])),
+        Kind::Pilothouse => private(|| program(&bench.pilothouse, ["bridge"])),
         Kind::Cockpit | Kind::Floor => Ok(None),
     }
 }

@@ -104,7 +104,8 @@ pub(crate) fn rate(subject: &mut Subject, _bench: &Bench) -> Result<Option<f64>>
         for (wire, _) in wires.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
             wire.turn(Wait::No)?;
             ensure!(!wire.is_closed(), "the server hung up");
-            if let Some(answer) = http::answer(wire)? {
+            // The next answer may have come with the next question.
+            while let Some(answer) = http::answer(wire)? {
                 ensure!(answer.status == 200, "the login page: {}", answer.status);
                 answers += 1;
                 http::ask(wire, &visitor.host, "/", HEADERS)?;

@@ -41,27 +41,18 @@ impl Greeted {
     }
 }
 
-/// The small bridge program.
-pub(crate) fn bridge_of(kind: Kind, bench: &Bench) -> Option<Command> {
-    match kind {
-        Kind::Pilothouse => Some(program(&bench.bridge, [""; 0])),
-        Kind::Floor => Some(program(&bench.own, ["floor-bridge"])),
-        Kind::Cockpit => None,
-    }
-}
-
 /// From `exec` to its `init`.
 pub(crate) fn bridge(subject: &mut Subject, bench: &Bench) -> Result<Option<f64>> {
     let command = match subject.kind {
+        Kind::Pilothouse => program(&bench.bridge, [""; 0]),
+        Kind::Floor => program(&bench.own, ["floor-bridge"]),
         Kind::Cockpit => program("cockpit-bridge", [""; 0]),
-        kind => match bridge_of(kind, bench) {
-            Some(command) => command,
-            None => return Ok(None),
-        },
     };
     let start = Instant::now();
-    Greeted::start(command)?;
-    Ok(Some(milliseconds(start)))
+    let greeted = Greeted::start(command)?;
+    let time = milliseconds(start);
+    drop(greeted);
+    Ok(Some(time))
 }
 
 /// The whole server, with its certificate made already.
