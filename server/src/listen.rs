@@ -5,6 +5,7 @@
 
 mod connection;
 mod doors;
+mod read_ahead;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd as _;

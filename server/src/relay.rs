@@ -96,8 +96,8 @@ impl Drop for Place {
 /// The subprotocol of a page's socket.
 const SUBPROTOCOL: &str = "cockpit1";
 
-/// Bytes read from a browser with one call.
-const READ_BUFFER: usize = 8 << 10;
+/// Bytes taken from a browser at once: one TLS record.
+const READ_BUFFER: usize = 16 << 10;
 
-/// Bytes that are gathered before they are written; allocated as they are used. One TLS record.
-const WRITE_BUFFER: usize = 16 << 10;
+/// Bytes that are gathered before they are written; allocated as they are used. Some TLS records for one call.
+const WRITE_BUFFER: usize = 64 << 10;

@@ -27,6 +27,7 @@ use crate::head::MOST_HEAD;
 use crate::head::gate::{Gate, InWork, Patience, Progress};
 use crate::headers::{self, Strict};
 use crate::listen::doors::Place;
+use crate::listen::read_ahead::ReadAhead;
 use crate::listen::stopped;
 use crate::pages::ErrorPage;
 use crate::routes;
@@ -71,7 +72,7 @@ impl House {
                 0 => Ok(Greeted::Nothing),
                 _ if first == [TLS_HANDSHAKE] => self
                     .tls
-                    .accept(stream)
+                    .accept(ReadAhead::new(stream))
                     .await
                     .map(|stream| Greeted::Tls(Box::new(stream))),
                 _ => Ok::<_, std::io::Error>(Greeted::Plain(stream)),
@@ -149,7 +150,7 @@ impl House {
 
 /// A connection after its first byte.
 enum Greeted {
-    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+    Tls(Box<tokio_rustls::server::TlsStream<ReadAhead<TcpStream>>>),
     Plain(TcpStream),
     Nothing,
 }
