@@ -22,10 +22,10 @@ const OWN_POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'self'; require-trusted-types-for 'script'",
 );
 
-/// Every feature off but the clipboard, which the terminal and *Copy* buttons use.
-const PERMISSIONS: &str = "accelerometer=(), ambient-light-sensor=(), autoplay=(), battery=(), bluetooth=(), \
-    camera=(), clipboard-read=(self), clipboard-write=(self), display-capture=(), document-domain=(), \
-    encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), \
+/// Every feature off but the clipboard, which the terminal and *Copy* buttons use. None that browsers have dropped
+/// (`ambient-light-sensor`, `battery`, `document-domain`): they complain of those in the console.
+const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), camera=(), clipboard-read=(self), clipboard-write=(self), \
+    display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), \
     identity-credentials-get=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), \
     otp-credentials=(), payment=(), picture-in-picture=(), publickey-credentials-create=(), \
     publickey-credentials-get=(), screen-wake-lock=(), serial=(), storage-access=(), usb=(), web-share=(), \

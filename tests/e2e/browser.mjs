@@ -2,6 +2,9 @@
 
 import { chromium } from "playwright-core";
 
+/** Named in the server's `Permissions-Policy`; Chromium has them, but not on Linux, where it says so. */
+const FEATURES_OF_OTHER_SYSTEMS = /^Error with Permissions-Policy header: Unrecognized feature: '(bluetooth|web-share)'\.$/;
+
 export function launch() {
     return chromium.launch({
         executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -17,13 +20,31 @@ export function launch() {
     });
 }
 
-/** A page of its own context. `complaints` collects console errors, exceptions and reports of the policy. */
-export async function openPage(browser, { width = 1280, height = 800, scheme = "light" } = {}) {
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce" });
-    const page = await context.newPage();
+/**
+ * A page of its own context. `complaints` collects console errors, exceptions and reports of the policy, of frames
+ * too. `scripts` off is a browser that runs none; a certificate that the machine made itself is taken.
+ */
+export async function openPage(browser, { width = 1280, height = 800, scheme = "light", scripts = "on", baseURL } = {}) {
+    const context = await browser.newContext({
+        viewport: { width, height },
+        colorScheme: scheme,
+        reducedMotion: "reduce",
+        javaScriptEnabled: scripts === "on",
+        ignoreHTTPSErrors: true,
+        baseURL,
+    });
     const complaints = [];
+    // Chromium writes most of these to the console as well, but not what `report-only` or a worker reports.
+    await context.exposeBinding("complainOfPolicy", (_source, report) => complaints.push(`policy: ${report}`));
+    await context.addInitScript(() => {
+        document.addEventListener("securitypolicyviolation", (event) => {
+            void window.complainOfPolicy(`${event.effectiveDirective} ${event.blockedURI} in ${event.sourceFile ?? event.documentURI}`);
+        });
+    });
+    const page = await context.newPage();
     page.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warning") complaints.push(`console: ${message.text()}`);
+        const noted = message.type() === "error" || message.type() === "warning";
+        if (noted && !FEATURES_OF_OTHER_SYSTEMS.test(message.text())) complaints.push(`console: ${message.text()}`);
     });
     page.on("pageerror", (error) => complaints.push(`exception: ${error.stack}`));
     page.on("dialog", (dialog) => {

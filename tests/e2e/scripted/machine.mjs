@@ -56,6 +56,7 @@ export class Machine {
     files = {
         "/proc/sys/kernel/hostname": "web1\n",
         "/proc/sys/kernel/osrelease": "6.1.0-42-amd64\n",
+        "/proc/meminfo": "MemTotal:        8009248 kB\nMemFree:          878906 kB\n",
         "/proc/uptime": "3552840.12 7000000.00\n",
         "/etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\n',
         "/sys/class/dmi/id/sys_vendor": "Dell Inc.\n",
@@ -64,6 +65,7 @@ export class Machine {
     };
     #listeners = new Set();
     #tick = 0;
+    #subscribed = new Set();
     #attempts = 0;
     #start = null;
     #units = new Map(
@@ -111,7 +113,8 @@ export class Machine {
         }
         const [name] = args;
         const jobs = { StartUnit: ["active", "running"], RestartUnit: ["active", "running"], StopUnit: ["inactive", "dead"] };
-        if (method === "Subscribe" || method === "Reload") answer.reply([]);
+        if (method === "Subscribe") this.#subscribe(answer);
+        else if (method === "Reload") answer.reply([]);
         else if (method === "ListUnits") answer.reply([[...this.#units.values()].map(unitRow)]);
         else if (method === "ListUnitsFiltered") answer.reply([[...this.#units.values()].filter((unit) => unit.active === name[0]).map(unitRow)]);
         else if (method === "ListUnitFiles") answer.reply([[...this.#units.values()].map((unit) => [`/lib/systemd/system/${unit.name}`, unit.file])]);
@@ -121,6 +124,13 @@ export class Machine {
             this.#change(name[0], { file: method === "EnableUnitFiles" ? "enabled" : "disabled" });
             answer.reply([[]]);
         } else answer.error("org.freedesktop.DBus.Error.AccessDenied", "Access denied");
+    }
+
+    /** Channels share one bus connection, the privileged ones another, and systemd refuses who asks twice. */
+    #subscribe(answer) {
+        if (this.#subscribed.has(answer.privileged)) answer.error("org.freedesktop.systemd1.AlreadySubscribed", "Client is already subscribed.");
+        else answer.reply([]);
+        this.#subscribed.add(answer.privileged);
     }
 
     /** One sample for `names`, in the same order. */
@@ -133,8 +143,6 @@ export class Machine {
             "cpu.basic.system": 120 + 200 * wave(5, 2),
             "cpu.basic.iowait": 80 * wave(4, 3),
             "memory.used": 5.1e9 + 4e8 * wave(30, 0),
-            "memory.cached": 2.2e9,
-            "memory.free": 0.9e9,
             "disk.all.read": 2e5 * wave(7, 1),
             "disk.all.written": 3.4e6 * wave(6, 4) ** 4,
             "network.interface.rx": [8e5 * wave(8, 2), 0],

@@ -20,7 +20,13 @@ test("each failed try makes the pause longer, and a good one makes it short agai
 
 test("without a session one logs in again, and nothing is tried", () => {
     assert.deepEqual(onClosed({ kind: "up" }, "no-session", 0), { kind: "logged-out" });
-    assert.deepEqual(onClosed({ kind: "up" }, "terminated", 0), { kind: "logged-out" });
+});
+
+test("who was cut off by a server that stops hears of the session's end when there is a server again", () => {
+    const stopped = onClosed({ kind: "up" }, "terminated", 0);
+
+    assert.deepEqual(stopped, { kind: "lost", tries: 0, retryAt: 0 });
+    assert.deepEqual(onClosed(stopped, "no-session", 0), { kind: "logged-out" });
 });
 
 test("the time left is told in whole seconds and never negative", () => {

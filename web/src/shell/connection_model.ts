@@ -29,7 +29,7 @@ export function secondsLeft(connection: Extract<Connection, { kind: "lost" }>, n
     return Math.max(0, Math.ceil((connection.retryAt - now) / 1000));
 }
 
-/** The session is gone when the server says so, or when its bridge has ended. */
+/** The session is gone when a server that is there says so. A server that stops ends its sessions: it is tried again. */
 function isLoggedOut(problem: string): boolean {
-    return ["no-session", "terminated", "authentication-failed", "access-denied"].includes(problem);
+    return ["no-session", "authentication-failed", "access-denied"].includes(problem);
 }

@@ -5,8 +5,9 @@ import { type Problem, problemOf } from "../../ui/problem";
 import type { HostName } from "../../routes";
 import type { Stop } from "../../shell/page";
 import { systemdProblem } from "../services/absent";
+import { subscribe } from "../services/subscribe";
 import { type FactSources, type FailedUnit, failedUnits } from "./model";
-import { countProcessors, METRICS, type Sample, SampleDecoder } from "./metrics_model";
+import { bytesOfMemory, type Capacity, countProcessors, METRICS, type Sample, SampleDecoder } from "./metrics_model";
 
 const PROPERTIES = "org.freedesktop.DBus.Properties";
 const SYSTEMD = "org.freedesktop.systemd1";
@@ -30,9 +31,10 @@ export async function readFacts(host: HostName): Promise<FactSources> {
     return { hostname1, osReleaseFile, hostNameFile, kernelRelease, uptime, vendorFile, productFile, readAt: Date.now() };
 }
 
-/** How many processors the host has now. */
-export async function readProcessors(host: HostName): Promise<number> {
-    return countProcessors((await readOptional(host, "/sys/devices/system/cpu/online")) ?? "");
+/** What the figures are shares of. */
+export async function readCapacity(host: HostName): Promise<Capacity> {
+    const [online, meminfo] = await Promise.all([readOptional(host, "/sys/devices/system/cpu/online"), readOptional(host, "/proc/meminfo")]);
+    return { processors: countProcessors(online ?? ""), memory: bytesOfMemory(meminfo ?? "") };
 }
 
 /** Calls back with every sample, one a second, until stopped or failed. */
@@ -85,7 +87,7 @@ export function watchFailedUnits(
     client.addEventListener("close", (_event, options) => failed(options));
     client.subscribe({ path: MANAGER_PATH, interface: MANAGER, member: "JobRemoved" }, later);
     client.subscribe({ path_namespace: `${MANAGER_PATH}/unit`, interface: PROPERTIES, member: "PropertiesChanged", arg0: `${SYSTEMD}.Unit` }, later);
-    client.call(MANAGER_PATH, MANAGER, "Subscribe", []).then(read, failed);
+    subscribe(client).then(read, failed);
     return () => {
         wanted = false;
         clearTimeout(timer);

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import {
     countProcessors,
     type Figures,
+    bytesOfMemory,
     figuresOf,
     type History,
     KEPT_SAMPLES,
@@ -28,11 +29,11 @@ const NOTHING: Figures = {
 
 test("the decoder takes null and a missing end as the value before, and false as unknown", () => {
     const decoder = new SampleDecoder();
-    decoder.decode([100, 0, 50, 1, 2e9, 1e9, 1e9, 10, 20, [1, 2], [3, 4]]);
+    decoder.decode([100, 0, 50, 1, 2e9, 10, 20, [1, 2], [3, 4]]);
 
-    const sample = decoder.decode([200, null, false, null, null, null, null, null, null, [null, 5]]);
+    const sample = decoder.decode([200, null, false, null, null, null, null, [null, 5]]);
 
-    assert.deepEqual(sample, [200, 0, null, 1, 2e9, 1e9, 1e9, 10, 20, [1, 5], [3, 4]]);
+    assert.deepEqual(sample, [200, 0, null, 1, 2e9, 10, 20, [1, 5], [3, 4]]);
 });
 
 test("the decoder survives what is not a sample", () => {
@@ -44,15 +45,16 @@ test("the decoder survives what is not a sample", () => {
 });
 
 test("processor time is a share of all processors and never more than all of it", () => {
-    const sample = [1500, 100, 400, 200, null, null, null, null, null, null, null];
+    const sample = [1500, 100, 400, 200, null, null, null, null, null];
+    const four = { processors: 4, memory: null };
 
-    assert.equal(figuresOf(sample, 4).cpu, 50);
-    assert.equal(figuresOf(sample, 4).wait, 5);
-    assert.equal(figuresOf(sample, 1).cpu, 100);
+    assert.equal(figuresOf(sample, four).cpu, 50);
+    assert.equal(figuresOf(sample, four).wait, 5);
+    assert.equal(figuresOf(sample, { processors: 1, memory: null }).cpu, 100);
 });
 
 test("a figure of several interfaces is their sum, and unknown is not zero", () => {
-    const figures = figuresOf([null, null, null, null, null, null, null, null, null, [10, null, 5], []], 1);
+    const figures = figuresOf([null, null, null, null, null, null, null, [10, null, 5], []], { processors: 1, memory: null });
 
     assert.equal(figures.received, 15);
     assert.equal(figures.sent, null);
@@ -95,4 +97,10 @@ test("the kernel's list of processors is counted", () => {
     assert.equal(countProcessors("0"), 1);
     assert.equal(countProcessors(""), 1);
     assert.equal(countProcessors("7-3"), 1);
+});
+
+test("all memory is what the kernel says there is, not the sum of its uses", () => {
+    assert.equal(bytesOfMemory("MemTotal:       24684092 kB\nMemFree:        13576284 kB\n"), 24_684_092 * 1024);
+    assert.equal(bytesOfMemory("MemFree: 1 kB\n"), null);
+    assert.equal(figuresOf([0, 0, 0, 0, 5e9], { processors: 1, memory: 8e9 }).memoryTotal, 8e9);
 });

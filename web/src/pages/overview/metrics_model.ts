@@ -18,8 +18,6 @@ export const METRICS = [
     { name: "cpu.basic.system", derive: "rate" },
     { name: "cpu.basic.iowait", derive: "rate" },
     { name: "memory.used" },
-    { name: "memory.cached" },
-    { name: "memory.free" },
     { name: "disk.all.read", derive: "rate" },
     { name: "disk.all.written", derive: "rate" },
     { name: "network.interface.rx", derive: "rate" },
@@ -66,9 +64,17 @@ export interface Figures {
     readonly sent: number | null;
 }
 
-/** Reads a sample. `processors` is how many there are, at least 1. */
-export function figuresOf(sample: Sample, processors: number): Figures {
-    const [user, nice, system, wait, used, cached, free, read, written, received, sent] = sample.map(total);
+/** What a host has; the channel does not tell. */
+export interface Capacity {
+    /** How many processors, at least 1. */
+    readonly processors: number;
+    /** Bytes of memory; null where the host does not say. */
+    readonly memory: number | null;
+}
+
+/** Reads a sample of a host of that capacity. */
+export function figuresOf(sample: Sample, { processors, memory }: Capacity): Figures {
+    const [user, nice, system, wait, used, read, written, received, sent] = sample.map(total);
     // The processor metrics are milliseconds of work in each second, summed over all processors.
     const percent = (value: number | null): number | null =>
         value === null ? null : Math.min(100, Math.max(0, value / (10 * processors)));
@@ -76,7 +82,7 @@ export function figuresOf(sample: Sample, processors: number): Figures {
         cpu: percent(sum(user, nice, system)),
         wait: percent(sum(wait)),
         memoryUsed: sum(used),
-        memoryTotal: sum(used, cached, free),
+        memoryTotal: memory,
         diskRead: sum(read),
         diskWritten: sum(written),
         received: sum(received),
@@ -151,6 +157,12 @@ export function countProcessors(list: string): number {
         count += last - first + 1;
     }
     return Math.max(1, count);
+}
+
+/** Bytes of memory that `/proc/meminfo` names as `MemTotal`; null when it does not. */
+export function bytesOfMemory(meminfo: string): number | null {
+    const kibibytes = /^MemTotal:\s+([0-9]{1,12}) kB$/m.exec(meminfo)?.[1];
+    return kibibytes === undefined ? null : Number(kibibytes) * 1024;
 }
 
 function merge(before: number | false | (number | false)[], cell: unknown): number | false | (number | false)[] {

@@ -5,7 +5,7 @@ import { effect, signal } from "@preact/signals";
 import { problemOf } from "../../ui/problem";
 import type { OpenPage, PageContext, Stop } from "../../shell/page";
 import { tabVisibility } from "../../ui/visibility";
-import { readFacts, readProcessors, watchFailedUnits, watchMetrics } from "./api";
+import { readFacts, readCapacity, watchFailedUnits, watchMetrics } from "./api";
 import { type Card, factsFrom, type FailedUnit, type SystemFacts } from "./model";
 import { figuresOf, type History, NO_HISTORY, remember } from "./metrics_model";
 import { overviewView } from "./view";
@@ -43,18 +43,16 @@ export function open(context: PageContext): OpenPage {
     };
     const loadMetrics = (): void => {
         stops.get("metrics")?.();
-        let processors = 1;
         let wanted = true;
         let stopWatching: Stop = () => undefined;
-        void readProcessors(context.host).then((count) => {
-            processors = count;
+        void readCapacity(context.host).then((capacity) => {
             if (!wanted) return;
             stopWatching = watchMetrics(
                 context.host,
                 (sample) => {
                     const known = history.peek();
                     const before = known.kind === "ready" ? known.value : NO_HISTORY;
-                    history.value = { kind: "ready", value: remember(before, Date.now(), figuresOf(sample, processors)) };
+                    history.value = { kind: "ready", value: remember(before, Date.now(), figuresOf(sample, capacity)) };
                 },
                 (problem) => {
                     if (context.link.peek() === "up") history.value = { kind: "failed", problem };

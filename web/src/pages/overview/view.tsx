@@ -37,15 +37,13 @@ export function overviewView(props: Props): () => JSX.Element {
     return () => (
         <>
             <h1 class="pf-v6-c-title pf-m-2xl">{_("Overview")}</h1>
-            <div class="ph-cards">
-                <Section title={_("Health")}>
-                    <Health card={props.failures.value} context={context} onRetry={retry.failures} />
-                </Section>
-                <Section title={_("System")}>
-                    <System card={props.facts.value} onRetry={retry.facts} />
-                </Section>
-            </div>
+            <Section title={_("Health")}>
+                <Health card={props.failures.value} context={context} onRetry={retry.failures} />
+            </Section>
             <Live card={props.history.value} theme={context.theme.value} onRetry={retry.metrics} />
+            <Section title={_("System")}>
+                <System card={props.facts.value} onRetry={retry.facts} />
+            </Section>
         </>
     );
 }

@@ -7,6 +7,7 @@ import type { Stop } from "../../shell/page";
 import { pageProblem, type Problem, problemOf } from "../../ui/problem";
 import { systemdProblem } from "./absent";
 import { type Act, jobFailure, type Units, unitsFrom } from "./model";
+import { subscribe } from "./subscribe";
 import { detailsFrom, type Properties, type UnitDetails } from "./unit_model";
 
 const PROPERTIES = "org.freedesktop.DBus.Properties";
@@ -65,7 +66,7 @@ export function watchUnits(host: HostName, listener: UnitsListener): Stop {
     client.subscribe({ path_namespace: UNIT_PATHS, interface: PROPERTIES, member: "PropertiesChanged", arg0: UNIT }, (path, _iface, _member, args) => {
         if (wanted) listener.onChange(path, plain(args[1]));
     });
-    client.call(MANAGER_PATH, MANAGER, "Subscribe", []).then(read, failed);
+    subscribe(client).then(read, failed);
     return () => {
         wanted = false;
         clearTimeout(timer);
@@ -96,7 +97,7 @@ export function watchUnit(host: HostName, name: UnitName, listener: UnitListener
         if (wanted) listener.onDetails(detailsFrom(name, path, unit, own));
     };
     const start = async (): Promise<void> => {
-        await client.call(MANAGER_PATH, MANAGER, "Subscribe", []);
+        await subscribe(client);
         const [path] = await client.call(MANAGER_PATH, MANAGER, "LoadUnit", [name], { type: "s" });
         if (typeof path !== "string" || !wanted) return;
         const later = (): void => {
@@ -160,7 +161,7 @@ async function runJob(client: ReturnType<typeof cockpit.dbus>, method: string, n
         if (typeof job === "string" && typeof result === "string") results.set(job, result);
         arrived();
     });
-    await client.call(MANAGER_PATH, MANAGER, "Subscribe", []);
+    await subscribe(client);
     const [job] = await client.call(MANAGER_PATH, MANAGER, method, [name, "replace"], { type: "ss" });
     if (typeof job !== "string") return;
 

@@ -95,7 +95,7 @@ function Details(props: Props & { readonly details: UnitDetails }): JSX.Element 
                     <a href={hostAddress(context.host, { page: "logs", filter: { unit: unit.name } })}>{_("Show in Logs")}</a>
                 </div>
                 <div class="pf-v6-c-card__body">
-                    <UnitLog log={props.log.value} retry={props.retryLog} />
+                    <UnitLog log={props.log.value} superuser={context.superuser.value} retry={props.retryLog} />
                 </div>
             </section>
         </>
@@ -111,7 +111,7 @@ function Facts({ details, context }: { readonly details: UnitDetails; readonly c
                 {details.since !== null && (
                     <span class="ph-quiet" title={formatExactTime(new Date(details.since))}>
                         {" "}
-                        {formatAgo(new Date(details.since))}
+                        {fill(_("changed $0"), formatAgo(new Date(details.since)))}
                     </span>
                 )}
             </Fact>
@@ -186,14 +186,17 @@ function Related(props: { readonly term: string; readonly names: readonly string
     );
 }
 
-function UnitLog({ log, retry }: { readonly log: LogState; readonly retry: () => void }): JSX.Element {
+function UnitLog({ log, superuser, retry }: { readonly log: LogState; readonly superuser: "on" | "off"; readonly retry: () => void }): JSX.Element {
     switch (log.kind) {
         case "loading":
             return <Loading waitingFor={_("Waiting for journalctl to find the unit's entries.")} lines={4} />;
         case "failed":
             return <Failed problem={log.problem} onRetry={retry} />;
         case "ready":
-            if (log.log.entries.length === 0) return <p class="ph-quiet">{_("It wrote nothing that you may read.")}</p>;
+            if (log.log.entries.length === 0) {
+                const why = superuser === "on" ? _("It has written nothing.") : _("It wrote nothing that you may read. Turn on superuser access to see all it wrote.");
+                return <p class="ph-quiet">{why}</p>;
+            }
             return (
                 <div class="ph-log ph-log-in-card" role="log" aria-live="off" aria-label={_("Log")} tabIndex={0}>
                     {log.log.entries.map((entry) => (
