@@ -48,7 +48,7 @@ impl Connect for Launch {
         let program = program_of(self.method).ok_or_else(|| {
             Closed::new(Problem::NotFound, NoMethod::Missing(self.method).to_string())
         })?;
-        let this = std::env::current_exe().map_err(failed)?;
+        let this = installed(std::env::current_exe().map_err(failed)?);
         let (ours, theirs) = StdUnixStream::pair().map_err(failed)?;
         let (errors, their_errors) = StdUnixStream::pair().map_err(failed)?;
         errors.set_nonblocking(true).map_err(failed)?;
@@ -77,6 +77,19 @@ impl Connect for Launch {
         drop(waiting);
         tokio::spawn(mind(process, dialogue.errors));
         Link::from_socket(ours).map_err(failed)
+    }
+}
+
+/// Where this program is installed. After an upgrade the kernel names the file that is gone, with a note behind its name;
+/// the new one stands in its place.
+fn installed(this: PathBuf) -> PathBuf {
+    let gone = this
+        .to_str()
+        .and_then(|name| name.strip_suffix(" (deleted)"))
+        .map(PathBuf::from);
+    match gone {
+        Some(place) if !this.exists() => place,
+        Some(_) | None => this,
     }
 }
 
