@@ -255,3 +255,30 @@ async fn a_bridge_that_is_killed_while_sudo_asks_leaves_nothing_behind() {
         house.no_process_with("sudo -k");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_root_runs_ends_with_the_users_bridge_even_when_nobody_reads_it() {
+    for method in ["sudo", "pkexec"] {
+        let house = House::start(machine(Machine::debian13().packages(&["polkitd", "pkexec"])));
+        let mut access = access(&house, "ada").await;
+        access.start("1", method).await;
+        access.next().await.prompt();
+        access.answer(PASSWORD).await;
+        assert_eq!(access.next().await, Said::Started("1".to_owned()));
+        for (channel, spawn) in [("zero", ["cat", "/dev/zero"]), ("idle", ["sleep", "1234"])] {
+            let options = json!({ "payload": "stream", "spawn": spawn, "superuser": "require",
+                "binary": "raw" });
+            access.page.open(channel, options).await;
+            access.page.ready(channel).await;
+        }
+
+        house
+            .machine
+            .exec(&["pkill", "-KILL", "-u", "ada", "-f", "pilothouse bridge$"])
+            .unwrap();
+
+        house.no_process_with("bridge --privileged");
+        house.no_process_with("sleep 1234");
+        house.no_process_with("cat /dev/zero");
+    }
+}

@@ -320,3 +320,35 @@ async fn a_second_factor_is_asked_for_after_the_password() {
 
     assert_eq!(access.next().await, Said::Started("1".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polkit_that_hangs_is_said_in_words() {
+    let house = House::start(debian13());
+    house
+        .machine
+        .exec(&["systemctl", "start", "polkit.service"])
+        .unwrap();
+    house
+        .machine
+        .exec(&["systemctl", "kill", "--signal=STOP", "polkit.service"])
+        .unwrap();
+    let mut access = access(&house, "ada").await;
+
+    access.start("1", "pkexec").await;
+
+    let refused = access.next().await;
+    assert!(refused.refusal().contains("polkit does not answer"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_allows_it_without_a_question_is_enough() {
+    let rule = "polkit.addRule(function(action, subject) {
+        return subject.user == 'ben' ? polkit.Result.YES : polkit.Result.NOT_HANDLED; });";
+    let house = House::start(debian13().file("/etc/polkit-1/rules.d/10-lab.rules", 0o644, rule));
+    let mut access = access(&house, "ben").await;
+
+    access.start("1", "pkexec").await;
+
+    assert_eq!(access.next().await, Said::Started("1".to_owned()));
+    assert_eq!(access.whoami().await, Ok("root".to_owned()));
+}

@@ -53,7 +53,7 @@ impl Connect for Launch {
         let (errors, their_errors) = StdUnixStream::pair().map_err(failed)?;
         errors.set_nonblocking(true).map_err(failed)?;
         let errors = UnixStream::from_std(errors).map_err(failed)?;
-        let mut dialogue = Dialogue::new(self.method, errors, self.ask, self.password).await;
+        let mut dialogue = Dialogue::new(self.method, errors, self.ask, self.password).await?;
         let process = command(self.method, program, &this, theirs, their_errors).map_err(failed)?;
         dialogue.serve(&process);
 
@@ -168,15 +168,18 @@ impl Dialogue {
         errors: UnixStream,
         ask: mpsc::Sender<Question>,
         password: Option<Arc<Secret>>,
-    ) -> Self {
+    ) -> Result<Self, Closed> {
         let (said, asked) = (Vec::new(), Asked::NotYet);
-        match method {
-            Method::Sudo => Self { errors, said, asked, ask, password, agent: None },
-            Method::Pkexec => {
-                let agent = Agent::register(ask.clone(), password).await;
-                Self { errors, said, asked, ask, password: None, agent: Some(agent) }
-            }
+        if method == Method::Sudo {
+            return Ok(Self { errors, said, asked, ask, password, agent: None });
         }
+        let agent = match Agent::register(ask.clone(), password).await {
+            // A rule may allow it without a question, and another agent may be there.
+            Err(error @ AgentError::Refused(_)) => Err(error),
+            Err(error) => return Err(Closed::new(Problem::AccessDenied, error.to_string())),
+            Ok(agent) => Ok(agent),
+        };
+        Ok(Self { errors, said, asked, ask, password: None, agent: Some(agent) })
     }
 
     /// From now on what this process asks is answered.
