@@ -1,4 +1,5 @@
 //! Superuser access as a page turns it on and off: by the internal object `/superuser`.
+#![expect(clippy::missing_errors_doc, reason = "an error here is what a test asks for")]
 
 use serde_json::{Value, json};
 use support::page::Page;
@@ -92,21 +93,29 @@ impl Access {
     pub async fn next(&mut self) -> Said {
         loop {
             let message = self.page.next_json("su").await;
-            let text = |value: &Value| value.as_str().expect("a text").to_owned();
-            if message["signal"][2] == "Prompt" {
-                let arguments = &message["signal"][3];
+            let text = |at: &str| {
+                let text = message.pointer(at).and_then(Value::as_str);
+                text.map(str::to_owned).expect("a text")
+            };
+            if message
+                .pointer("/signal/2")
+                .is_some_and(|member| member == "Prompt")
+            {
                 return Said::Prompt {
-                    message: text(&arguments[0]),
-                    prompt: text(&arguments[1]),
-                    echo: arguments[3].as_bool().expect("a boolean"),
-                    error: text(&arguments[4]),
+                    message: text("/signal/3/0"),
+                    prompt: text("/signal/3/1"),
+                    echo: message
+                        .pointer("/signal/3/3")
+                        .and_then(Value::as_bool)
+                        .expect("echo"),
+                    error: text("/signal/3/4"),
                 };
             }
-            let Some(id) = message["id"].as_str() else { continue };
+            let Some(id) = message.get("id").and_then(Value::as_str) else { continue };
             if id.starts_with('-') {
                 assert!(message.get("error").is_none(), "{message}");
             } else if message.get("error").is_some() {
-                return Said::Refused(id.to_owned(), text(&message["error"][1][0]));
+                return Said::Refused(id.to_owned(), text("/error/1/0"));
             } else if message.get("reply").is_some() {
                 return Said::Started(id.to_owned());
             }
@@ -120,8 +129,8 @@ impl Access {
         self.say(&get).await;
         loop {
             let message = self.page.next_json("su").await;
-            if message["id"] == "property" {
-                return message["reply"][0][0]["v"].clone();
+            if message.get("id").is_some_and(|id| id == "property") {
+                return message.pointer("/reply/0/0/v").cloned().expect("a value");
             }
         }
     }

@@ -224,3 +224,61 @@ async fn the_lecture_comes_with_the_first_question_and_is_no_error() {
         assert_eq!(error, "", "{asked:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_since_the_login_starts_the_new_program() {
+    let house = House::start(machine(Machine::debian13()));
+    let mut access = access(&house, "ada").await;
+    let upgrade = "cd /usr/local/bin && cp pilothouse new && mv new pilothouse";
+    house.machine.exec(&["sh", "-c", upgrade]).unwrap();
+
+    access.start("1", "sudo").await;
+    access.next().await.prompt();
+    access.answer(PASSWORD).await;
+
+    assert_eq!(access.next().await, Said::Started("1".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_is_killed_while_sudo_asks_leaves_nothing_behind() {
+    for release in releases() {
+        let house = House::start(machine(release));
+        let mut access = access(&house, "ada").await;
+        access.start("1", "sudo").await;
+        access.next().await.prompt();
+
+        house
+            .machine
+            .exec(&["pkill", "-KILL", "-u", "ada", "-f", "pilothouse bridge$"])
+            .unwrap();
+
+        house.no_process_with("sudo -k");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_root_runs_ends_with_the_users_bridge_even_when_nobody_reads_it() {
+    for method in ["sudo", "pkexec"] {
+        let house = House::start(machine(Machine::debian13().packages(&["polkitd", "pkexec"])));
+        let mut access = access(&house, "ada").await;
+        access.start("1", method).await;
+        access.next().await.prompt();
+        access.answer(PASSWORD).await;
+        assert_eq!(access.next().await, Said::Started("1".to_owned()));
+        for (channel, spawn) in [("zero", ["cat", "/dev/zero"]), ("idle", ["sleep", "1234"])] {
+            let options = json!({ "payload": "stream", "spawn": spawn, "superuser": "require",
+                "binary": "raw" });
+            access.page.open(channel, options).await;
+            access.page.ready(channel).await;
+        }
+
+        house
+            .machine
+            .exec(&["pkill", "-KILL", "-u", "ada", "-f", "pilothouse bridge$"])
+            .unwrap();
+
+        house.no_process_with("bridge --privileged");
+        house.no_process_with("sleep 1234");
+        house.no_process_with("cat /dev/zero");
+    }
+}

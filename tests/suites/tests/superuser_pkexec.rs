@@ -1,6 +1,6 @@
 //! Superuser access by pkexec, with the machine's own polkit: the bridge is the agent that asks.
 
-use machines::Machine;
+use machines::{Machine, ONE_TIME_CODES};
 use serde_json::json;
 use suites::superuser::{Access, Said};
 use suites::{House, PASSWORD, machine};
@@ -23,15 +23,16 @@ async fn access(house: &House, user: &str) -> Access {
     Access::open(house.logged_in(user).await.open_page().await).await
 }
 
-/// What polkit wrote of agents.
+/// What polkit has written of agents once one is gone; at most a second is waited for that.
 fn agents(house: &House) -> String {
-    let journal = ["journalctl", "-o", "cat", "--identifier", "polkitd"];
-    let journal = house.machine.exec(&journal).unwrap();
-    journal
-        .lines()
-        .filter(|line| line.contains("Agent"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10; do
+        journalctl -o cat -t polkitd | grep Agent > /tmp/agents
+        grep -q ^Unregistered /tmp/agents && break; sleep 0.1
+    done; cat /tmp/agents";
+    house
+        .machine
+        .exec(&["sh", "-c", script])
+        .expect("the journal")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,4 +211,144 @@ async fn other_programs_of_the_session_bring_up_no_question() {
     assert!(seen.text().contains("Not authorized"), "{}", seen.text());
     access.answer(PASSWORD).await;
     assert_eq!(access.next().await, Said::Started("1".to_owned()));
+}
+
+/// As polkit 127 and later have it: systemd starts a helper for each connection. No release here has that helper, so
+/// the set-uid one stands in for it behind a script that reads the user's name, as the new one does.
+fn with_helper_socket(machine: Machine) -> Machine {
+    let script = "#!/bin/sh
+logger -t helper-socket used
+read -r user
+exec setpriv --reuid \"$user\" --clear-groups /usr/lib/polkit-1/polkit-agent-helper-1 \"$user\"
+";
+    let socket = "[Socket]\nListenStream=/run/polkit/agent-helper.socket\nAccept=yes\n
+[Install]\nWantedBy=sockets.target\n";
+    let service = "[Service]\nExecStart=/usr/local/sbin/helper\nStandardInput=socket\n
+StandardOutput=socket\nStandardError=journal\n";
+    machine
+        .package("bsdutils")
+        .file("/usr/local/sbin/helper", 0o755, script)
+        .file("/etc/systemd/system/polkit-agent-helper.socket", 0o644, socket)
+        .file("/etc/systemd/system/polkit-agent-helper@.service", 0o644, service)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_behind_a_socket_is_preferred_to_the_set_uid_one() {
+    let house = House::start(with_helper_socket(debian13()));
+    house
+        .machine
+        .exec(&["systemctl", "start", "polkit-agent-helper.socket"])
+        .unwrap();
+    let mut access = access(&house, "ada").await;
+
+    access.start("1", "pkexec").await;
+    access.next().await.prompt();
+    access.answer("not the password").await;
+    assert_ne!(access.next().await.prompt().2, "");
+    access.answer(PASSWORD).await;
+
+    assert_eq!(access.next().await, Said::Started("1".to_owned()));
+    assert_eq!(access.whoami().await, Ok("root".to_owned()));
+    let used = house
+        .machine
+        .exec(&["journalctl", "-o", "cat", "-t", "helper-socket"])
+        .unwrap();
+    assert_eq!(used.lines().filter(|line| *line == "used").count(), 2, "{used}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_that_pkexec_does_not_know_is_no_hindrance() {
+    let odd = "ln -s /bin/sh /usr/local/bin/odd; echo /usr/local/bin/odd >> /etc/shells
+        usermod --shell /usr/local/bin/odd ada";
+    let house = House::start(debian13().script(odd));
+    let mut access = access(&house, "ada").await;
+    house
+        .machine
+        .exec(&["sed", "-i", "/odd/d", "/etc/shells"])
+        .unwrap();
+    let spawn = ["pkexec", "--disable-internal-agent", "id"];
+    let plain = json!({ "payload": "stream", "spawn": spawn, "err": "out",
+        "environ": ["SHELL=/usr/local/bin/odd"] });
+    access.page.open("plain", plain).await;
+    let seen = access.page.converse("plain").await;
+    assert!(seen.text().contains("/etc/shells"), "{}", seen.text());
+
+    access.start("1", "pkexec").await;
+    access.next().await.prompt();
+    access.answer(PASSWORD).await;
+
+    assert_eq!(access.next().await, Said::Started("1".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_is_killed_while_polkit_asks_leaves_nothing_behind() {
+    for release in releases() {
+        let house = House::start(release);
+        let mut access = access(&house, "ada").await;
+        access.start("1", "pkexec").await;
+        access.next().await.prompt();
+
+        house
+            .machine
+            .exec(&["pkill", "-KILL", "-u", "ada", "-f", "pilothouse bridge$"])
+            .unwrap();
+
+        house.no_process_with("pkexec --disable");
+        house.no_process_with("polkit-agent-helper-1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_is_asked_for_after_the_password() {
+    let module = "auth required pam_oath.so usersfile=/etc/users.oath window=10 digits=6";
+    let release = debian13()
+        .package("libpam-oath")
+        .file("/etc/users.oath", 0o600, "HOTP ada - 3132333435363738393031323334353637383930\n")
+        .script(&format!(
+            "test -e /etc/pam.d/polkit-1 || cp /usr/lib/pam.d/polkit-1 /etc/pam.d/
+            sed -i '/common-auth/a {module}' /etc/pam.d/polkit-1"
+        ));
+    let house = House::start(release);
+    let mut access = access(&house, "ada").await;
+
+    access.start("1", "pkexec").await;
+    access.next().await.prompt();
+    access.answer(PASSWORD).await;
+    let asked = access.next().await;
+    assert!(asked.prompt().1.contains("OATH"), "{asked:?}");
+    access.answer(ONE_TIME_CODES[0]).await;
+
+    assert_eq!(access.next().await, Said::Started("1".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polkit_that_hangs_is_said_in_words() {
+    let house = House::start(debian13());
+    house
+        .machine
+        .exec(&["systemctl", "start", "polkit.service"])
+        .unwrap();
+    house
+        .machine
+        .exec(&["systemctl", "kill", "--signal=STOP", "polkit.service"])
+        .unwrap();
+    let mut access = access(&house, "ada").await;
+
+    access.start("1", "pkexec").await;
+
+    let refused = access.next().await;
+    assert!(refused.refusal().contains("polkit does not answer"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_allows_it_without_a_question_is_enough() {
+    let rule = "polkit.addRule(function(action, subject) {
+        return subject.user == 'ben' ? polkit.Result.YES : polkit.Result.NOT_HANDLED; });";
+    let house = House::start(debian13().file("/etc/polkit-1/rules.d/10-lab.rules", 0o644, rule));
+    let mut access = access(&house, "ben").await;
+
+    access.start("1", "pkexec").await;
+
+    assert_eq!(access.next().await, Said::Started("1".to_owned()));
+    assert_eq!(access.whoami().await, Ok("root".to_owned()));
 }

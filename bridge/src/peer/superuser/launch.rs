@@ -54,13 +54,13 @@ impl Connect for Launch {
         let program = program_of(self.method).ok_or_else(|| {
             Closed::new(Problem::NotFound, NoMethod::Missing(self.method).to_string())
         })?;
-        let this = std::env::current_exe().map_err(failed)?;
+        let this = installed(std::env::current_exe().map_err(failed)?);
         let (ours, theirs) = StdUnixStream::pair().map_err(failed)?;
         let (errors, their_errors) = StdUnixStream::pair().map_err(failed)?;
         errors.set_nonblocking(true).map_err(failed)?;
         let errors = UnixStream::from_std(errors).map_err(failed)?;
         let mut dialogue =
-            Dialogue::new(&self.user, self.method, errors, self.ask, self.password).await;
+            Dialogue::new(&self.user, self.method, errors, self.ask, self.password).await?;
         let process = command(self.method, program, &this, theirs, their_errors).map_err(failed)?;
         dialogue.serve(&process);
 
@@ -84,6 +84,19 @@ impl Connect for Launch {
         drop(waiting);
         tokio::spawn(mind(process, dialogue.errors));
         Link::from_socket(ours).map_err(failed)
+    }
+}
+
+/// Where this program is installed. After an upgrade the kernel names the file that is gone, with a note behind its name;
+/// the new one stands in its place.
+fn installed(this: PathBuf) -> PathBuf {
+    let gone = this
+        .to_str()
+        .and_then(|name| name.strip_suffix(" (deleted)"))
+        .map(PathBuf::from);
+    match gone {
+        Some(place) if !this.exists() => place,
+        Some(_) | None => this,
     }
 }
 
@@ -165,14 +178,19 @@ impl Dialogue {
         errors: UnixStream,
         ask: mpsc::Sender<Question>,
         password: Option<Arc<Secret>>,
-    ) -> Self {
-        let (password, agent) = match method {
-            Method::Sudo => (password, None),
-            Method::Pkexec => (None, Some(Agent::register(ask.clone(), password).await)),
-        };
+    ) -> Result<Self, Closed> {
         let own_prompt = SUDO_PROMPT.replace("%p", user);
         let (said, asked) = (Vec::new(), Asked::NotYet);
-        Self { errors, said, asked, ask, password, own_prompt, agent }
+        if method == Method::Sudo {
+            return Ok(Self { errors, said, asked, ask, password, own_prompt, agent: None });
+        }
+        let agent = match Agent::register(ask.clone(), password).await {
+            // A rule may allow it without a question, and another agent may be there.
+            Err(error @ AgentError::Refused(_)) => Err(error),
+            Err(error) => return Err(Closed::new(Problem::AccessDenied, error.to_string())),
+            Ok(agent) => Ok(agent),
+        };
+        Ok(Self { errors, said, asked, ask, password: None, own_prompt, agent: Some(agent) })
     }
 
     /// From now on what this process asks is answered.

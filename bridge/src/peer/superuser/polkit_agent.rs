@@ -40,8 +40,8 @@ const NOBODY_THERE: [&str; 4] = [
     "org.freedesktop.systemd1.",
 ];
 
-/// How long polkit may take to answer us (R15).
-const CALL_TIME: Duration = Duration::from_secs(30);
+/// How long polkit may take to answer us (R15): it answers at once, but may have to be started.
+const CALL_TIME: Duration = Duration::from_secs(15);
 
 /// Which process asked polkit: a member of the details, from polkitd itself.
 const CALLER_PID: &str = "polkit.caller-pid";
@@ -67,7 +67,10 @@ pub(super) enum AgentError {
     /// Nobody answers for polkit, and the bus could not start it.
     #[error("polkit is not running on this machine ({0})")]
     NotRunning(String),
-    /// polkit takes no agent for us.
+    /// It is there, but hangs.
+    #[error("polkit does not answer within {} seconds", CALL_TIME.as_secs())]
+    Silent,
+    /// polkit takes no agent for us; another may be there already.
     #[error("polkit lets nothing ask questions in this session: {0}")]
     Refused(zbus::Error),
 }
@@ -273,7 +276,12 @@ async fn register_one_of(connection: Connection) -> Result<(Registered, String),
                 let registered = Registered { connection, subject };
                 return Ok((registered, authority.unwrap_or_default()));
             }
-            Err(error) => refusal = registration_error(error),
+            Err(error) => match registration_error(error) {
+                refused @ AgentError::Refused(_) => refusal = refused,
+                hopeless @ (AgentError::NoBus(_)
+                | AgentError::NotRunning(_)
+                | AgentError::Silent) => return Err(hopeless),
+            },
         }
     }
     Err(refusal)
@@ -284,6 +292,11 @@ fn registration_error(error: zbus::Error) -> AgentError {
         && NOBODY_THERE.iter().any(|prefix| name.starts_with(prefix))
     {
         return AgentError::NotRunning(said.clone().unwrap_or_else(|| name.to_string()));
+    }
+    if let zbus::Error::InputOutput(failed) = &error
+        && failed.kind() == std::io::ErrorKind::TimedOut
+    {
+        return AgentError::Silent;
     }
     AgentError::Refused(error)
 }
