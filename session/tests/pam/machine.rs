@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "starts the system's own tools and this program")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -44,28 +45,33 @@ pub(crate) fn service(name: &str, text: &str) {
     fs::write(Path::new("/etc/pam.d").join(name), text).unwrap();
 }
 
-/// Makes the account `name` with [`PASSWORD`]; `options` go to `useradd`.
+/// Makes the account `name` with [`PASSWORD`], in place of one that the computer has; `options` go to `useradd`.
 pub(crate) fn add_user(name: &str, options: &str) {
     shell(&format!(
-        "useradd --create-home --shell /bin/bash --password \
-         \"$(openssl passwd -6 -salt pilothouse '{PASSWORD}')\" {options} {name}"
+        "! id {name} >/dev/null 2>&1 || userdel --force {name} 2>/dev/null
+         useradd --create-home --shell /bin/bash --password \
+         \"$(printf %s '{PASSWORD}' | openssl passwd -6 -salt pilothouse -stdin)\" {options} {name}"
     ));
 }
 
-/// Runs `script`, which must succeed, and gives its output.
+/// Runs `script`, which must succeed, and gives its output. It is read from standard input: other tests look for
+/// passwords in command lines.
 pub(crate) fn shell(script: &str) -> String {
-    let output = Command::new("sh")
-        .args(["-e", "-c", script])
-        .output()
+    let mut shell = Command::new("sh")
+        .args(["-e", "-s"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    shell
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(script.as_bytes())
+        .unwrap();
+    let output = shell.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{script}: {text}{}", String::from_utf8_lossy(&output.stderr));
     text
-}
-
-/// Fails with the package's name where PAM's module `name` is missing.
-pub(crate) fn needs_module(name: &str, package: &str) {
-    let folders = "/lib/security /lib64/security /lib/*/security";
-    let found = shell(&format!("find {folders} -maxdepth 1 -name {name} 2>&- || true"));
-    assert!(!found.is_empty(), "this test needs {name}: install {package}");
 }
