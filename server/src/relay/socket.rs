@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Sink as _, Stream as _};
 use protocol::control::{Control, Encoding, FlowControl, Init, Open, VERSION};
 use protocol::frame::{encode_control, encode_unparsed};
+use protocol::json;
 use protocol::limits::MAX_CONTROL;
 use protocol::names::ChannelId;
 use protocol::problem::Problem;
@@ -259,6 +260,9 @@ impl Socket {
             ("open", _) => self.on_open(frame)?,
             (_, Some(channel)) => {
                 if self.channels.contains(channel.as_bytes()) {
+                    // The bridge would end the whole session for it.
+                    json::parse_object(&message)
+                        .map_err(|error| Closing::violation(&error.to_string()))?;
                     encode_unparsed(frame, &mut self.to_bridge);
                     if command == "close" {
                         self.channels.remove(channel.as_bytes());
