@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use machines::{Lab, Machine, Running, Sudo};
+use machines::{Lab, Listed, Machine, Running, Sudo};
 use support::browser::Browser;
 
 /// The password of everybody in these tests.
@@ -22,7 +22,8 @@ pub struct House {
     pub machine: Running,
     /// Where the server listens.
     pub address: SocketAddr,
-    _lab: Lab,
+    /// Where further machines can be had.
+    pub lab: Lab,
 }
 
 /// A machine as most of these tests need it: users `ada`, who may use sudo with her password, and `ben`, who may not.
@@ -44,7 +45,7 @@ impl House {
         let start = ["systemd-run", "--unit=pilothouse", "/usr/local/bin/pilothouse", "run"];
         machine.exec(&start).expect("pilothouse starts");
         let address = SocketAddr::from((machine.address(), 9090));
-        let house = Self { machine, address, _lab: lab };
+        let house = Self { machine, address, lab };
         house.wait_for_the_server();
         house
     }
@@ -54,11 +55,39 @@ impl House {
         Browser::new(self.address)
     }
 
+    /// A browser on another machine that has this server open.
+    pub fn browser_on(&self, other: &Running) -> Browser {
+        let listed = machines::list().expect("the machines of this host");
+        let this =
+            |listed: &&Listed| listed.lab == self.lab.number() && listed.name == other.name();
+        let leader = listed.iter().find(this).and_then(|listed| listed.leader);
+        Browser::new(self.address).in_network_of(leader.expect("a machine that is up"))
+    }
+
     /// A browser that `user` has logged in with.
     pub async fn logged_in(&self, user: &str) -> Browser {
         let mut browser = self.browser();
         let answer = browser.log_in(user, PASSWORD).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
+        browser
+    }
+
+    /// A browser that `ada` has logged in with, who lets her password be used for superuser access.
+    pub async fn logged_in_for_superuser_access(&self) -> Browser {
+        let mut browser = self.browser();
+        let form = format!("user=ada&password={}&reuse=on", PASSWORD.replace(' ', "+"));
+        let origin = browser.origin();
+        let headers =
+            [("Origin", origin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+        let answer = browser
+            .request("POST", "/cockpit/login", &headers, form.as_bytes())
+            .await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        browser.cookie = answer
+            .headers
+            .get("set-cookie")
+            .and_then(|cookie| cookie.split(';').next())
+            .map(str::to_owned);
         browser
     }
 
