@@ -42,7 +42,8 @@ pub struct Streams {
 /// A running program. Dropping it asks it, and what it started in its process group, to end.
 #[derive(Debug)]
 pub struct Process {
-    child: tokio::process::Child,
+    /// There until it is dropped.
+    child: Option<tokio::process::Child>,
     pid: Option<Pid>,
     hang_up: Signal,
 }
@@ -121,12 +122,12 @@ pub fn terminal_error(error: pty_process::Error) -> io::Error {
 impl Process {
     fn new(child: tokio::process::Child, hang_up: Signal) -> Self {
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        Self { child, pid, hang_up }
+        Self { child: Some(child), pid, hang_up }
     }
 
     /// Its process id; `None` once it has ended.
     pub fn id(&self) -> Option<u32> {
-        self.child.id()
+        self.child.as_ref()?.id()
     }
 
     /// The process id that it had at its start, which is also its process group's.
@@ -136,17 +137,17 @@ impl Process {
 
     /// The writing end of its standard input, when that is a pipe. Taken once.
     pub fn take_input(&mut self) -> Option<tokio::process::ChildStdin> {
-        self.child.stdin.take()
+        self.child.as_mut()?.stdin.take()
     }
 
     /// The reading end of its standard output, when that is a pipe. Taken once.
     pub fn take_output(&mut self) -> Option<tokio::process::ChildStdout> {
-        self.child.stdout.take()
+        self.child.as_mut()?.stdout.take()
     }
 
     /// The reading end of its standard error, when that is a pipe. Taken once.
     pub fn take_error(&mut self) -> Option<tokio::process::ChildStderr> {
-        self.child.stderr.take()
+        self.child.as_mut()?.stderr.take()
     }
 
     /// Waits until it has ended.
@@ -155,16 +156,50 @@ impl Process {
     ///
     /// The kernel's.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        match &mut self.child {
+            Some(child) => child.wait().await,
+            None => std::future::pending().await,
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // As long as `id` is there nobody has waited for the process, so its number, which is also its group's, cannot
-        // be another's.
-        if let (Some(_), Some(pid)) = (self.child.id(), self.pid) {
-            let _it_may_be_gone = rustix::process::kill_process_group(pid, self.hang_up);
+        let Some(mut child) = self.child.take() else { return };
+        // As long as `id` is there nobody has waited for the process, so its number, which is
+        // also its group's, cannot be another's.
+        let (Some(_), Some(pid)) = (child.id(), self.pid) else { return };
+        let _it_may_be_gone = rustix::process::kill_process_group(pid, self.hang_up);
+        // Somebody must wait for it, or it stays a zombie until the runtime happens to look.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { child.wait().await });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dropped_program_ends_and_leaves_no_zombie() {
+        let streams = Streams { input: Stdio::null(), output: Stdio::null(), error: Stdio::null() };
+        let process = Program::new(["sleep", "1000"]).spawn(streams).unwrap();
+        let entry = PathBuf::from(format!("/proc/{}", process.id().unwrap()));
+        assert!(entry.exists());
+
+        drop(process);
+
+        let gone = async {
+            while entry.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone)
+            .await
+            .unwrap();
     }
 }

@@ -397,6 +397,27 @@ async fn messages_beyond_their_limits_close_the_socket() {
 }
 
 #[tokio::test]
+async fn what_a_bridge_would_refuse_closes_the_socket_and_not_the_session() {
+    let mut stage = Stage::new().await;
+    let (cookie, bridge) = stage.log_in().await;
+    tokio::spawn(echo(bridge));
+    let (open, close) = ("[".repeat(40), "]".repeat(40));
+    let deep = format!("{{\"command\":\"options\",\"channel\":\"1:a\",\"x\":{open}{close}}}");
+    let double = r#"{"command":"pong","channel":"1:a","x":1,"x":2}"#;
+    for message in [deep.as_str(), double] {
+        let mut page = stage.page(&cookie).await;
+        page.open("1:a", json!({})).await;
+        page.text(&format!("\n{message}")).await;
+        assert_eq!(page.closed().await.0, 1011);
+    }
+
+    let mut page = stage.page(&cookie).await;
+    page.open("2:a", json!({})).await;
+    page.text("2:a\nx").await;
+    assert_eq!(page.next().await, Message::text("2:a\nx"));
+}
+
+#[tokio::test]
 async fn a_flood_of_control_messages_is_slowed_and_loses_nothing() {
     let mut stage = Stage::with(|config| config.relay.controls_per_second = 100).await;
     let (cookie, mut bridge) = stage.log_in().await;

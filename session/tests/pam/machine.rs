@@ -75,3 +75,10 @@ pub(crate) fn shell(script: &str) -> String {
     assert!(output.status.success(), "{script}: {text}{}", String::from_utf8_lossy(&output.stderr));
     text
 }
+
+/// Fails with the package's name where PAM's module `name` is missing.
+pub(crate) fn needs_module(name: &str, package: &str) {
+    let folders = "/lib/security /lib64/security /lib/*/security";
+    let found = shell(&format!("find {folders} -maxdepth 1 -name {name} 2>&- || true"));
+    assert!(!found.is_empty(), "this test needs {name}: install {package}");
+}

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use machines::{Lab, Machine, Running, Sudo};
+use machines::{Lab, Listed, Machine, Running, Sudo};
 use support::browser::Browser;
 
 /// The password of everybody in these tests.
@@ -24,7 +24,8 @@ pub struct House {
     pub machine: Running,
     /// Where the server listens.
     pub address: SocketAddr,
-    _lab: Lab,
+    /// Where further machines can be had.
+    pub lab: Lab,
 }
 
 /// A machine as most of these tests need it: users `ada`, who may use sudo with her password, and `ben`, who may not.
@@ -46,7 +47,7 @@ impl House {
         let start = ["systemd-run", "--unit=pilothouse", "/usr/local/bin/pilothouse", "run"];
         machine.exec(&start).expect("pilothouse starts");
         let address = SocketAddr::from((machine.address(), 9090));
-        let house = Self { machine, address, _lab: lab };
+        let house = Self { machine, address, lab };
         house.wait_for_the_server();
         house
     }
@@ -54,6 +55,15 @@ impl House {
     /// A browser that has this server open.
     pub fn browser(&self) -> Browser {
         Browser::new(self.address)
+    }
+
+    /// A browser on another machine that has this server open.
+    pub fn browser_on(&self, other: &Running) -> Browser {
+        let listed = machines::list().expect("the machines of this host");
+        let this =
+            |listed: &&Listed| listed.lab == self.lab.number() && listed.name == other.name();
+        let leader = listed.iter().find(this).and_then(|listed| listed.leader);
+        Browser::new(self.address).in_network_of(leader.expect("a machine that is up"))
     }
 
     /// A browser that `user` has logged in with.
@@ -67,7 +77,7 @@ impl House {
     /// A browser that `user` has logged in with, and has ticked the box that lets the password be used again.
     pub async fn logged_in_with_reuse(&self, user: &str) -> Browser {
         let mut browser = self.browser();
-        let origin = format!("https://{}", self.address);
+        let origin = browser.origin();
         let form = format!("user={user}&password={}&reuse=on", PASSWORD.replace(' ', "+"));
         let headers =
             [("Origin", origin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];

@@ -77,7 +77,7 @@ async fn sudo_asks_in_the_page_and_channels_are_roots_until_access_is_turned_off
     call(&mut page, "stop", "Stop", json!([])).await;
     while next_with(&mut page, "id").await["id"] != "stop" {}
     assert_eq!(whoami(&mut page, "3").await, Err("access-denied".to_owned()));
-    house.machine.exec(&["sh", "-c", "for i in $(seq 30); do pgrep -f -- '--privileged' || exit 0; sleep 0.1; done; ps ax; exit 1"]).unwrap();
+    house.machine.exec(&["sh", "-c", "for i in $(seq 30); do pgrep -f -- '[-]-privileged' || exit 0; sleep 0.1; done; ps ax; exit 1"]).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,19 +103,7 @@ async fn a_user_without_the_right_is_told_what_sudo_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_privileged_bridge_ends_with_the_bridge_that_started_it() {
     let house = House::start(machine(Machine::debian13()));
-    let mut browser = house.browser();
-    let origin = format!("https://{}", house.address);
-    let form = format!("user=ada&password={}&reuse=on", PASSWORD.replace(' ', "+"));
-    let headers =
-        [("Origin", origin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
-    let answer = browser
-        .request("POST", "/cockpit/login", &headers, form.as_bytes())
-        .await;
-    browser.cookie = answer
-        .headers
-        .get("set-cookie")
-        .and_then(|cookie| cookie.split(';').next())
-        .map(str::to_owned);
+    let browser = house.logged_in_with_reuse("ada").await;
     let mut page = browser.open_page().await;
     superuser_object(&mut page).await;
     // The password of the login answers sudo: the box was ticked.
@@ -129,5 +117,5 @@ async fn the_privileged_bridge_ends_with_the_bridge_that_started_it() {
         .exec(&["pkill", "-KILL", "-u", "ada", "-f", "pilothouse bridge$"])
         .unwrap();
 
-    house.machine.exec(&["sh", "-c", "for i in $(seq 10); do pgrep -f -- '--privileged' || exit 0; sleep 0.1; done; ps ax; exit 1"]).unwrap();
+    house.machine.exec(&["sh", "-c", "for i in $(seq 10); do pgrep -f -- '[-]-privileged' || exit 0; sleep 0.1; done; ps ax; exit 1"]).unwrap();
 }

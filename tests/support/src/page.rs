@@ -15,10 +15,11 @@ use protocol::json::Fields;
 use protocol::names::ChannelId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::WebSocketStream;
+use tokio::net::UnixStream;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::browser::Socket;
 
 /// How long a test waits for anything before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,7 +38,7 @@ pub struct Page {
 /// What a page stands on.
 enum Wire {
     Link { socket: UnixStream, decoder: FrameDecoder },
-    WebSocket(Box<WebSocketStream<TlsStream<TcpStream>>>),
+    WebSocket(Box<Socket>),
 }
 
 /// What came on one channel until it was closed.
@@ -82,7 +83,7 @@ impl Page {
     }
 
     /// A page on a WebSocket to the server.
-    pub fn on_websocket(socket: WebSocketStream<TlsStream<TcpStream>>) -> Self {
+    pub fn on_websocket(socket: Socket) -> Self {
         Self::on(Wire::WebSocket(Box::new(socket)))
     }
 
@@ -302,10 +303,11 @@ impl Page {
         {
             return take(frame);
         }
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let frame = self
-                .receive()
+            let frame = tokio::time::timeout_at(deadline, self.wire.receive())
                 .await
+                .unwrap_or_else(|_| panic!("not within 20 s; there was {:?}", self.earlier))
                 .expect("more frames before the end of the link");
             if wanted(&frame) {
                 return take(frame);
