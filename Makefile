@@ -124,6 +124,11 @@ e2e: test-deps debug ## Tests in a browser (with sudo)
 	$(CARGO) build --locked -p machines
 	cd tests/e2e && npm ci --ignore-scripts --no-audit --no-fund && $(AS_ROOT) npm test --silent
 
+.PHONY: screenshots
+screenshots: test-deps debug ## The pictures in docs/screenshots (with sudo)
+	$(CARGO) build --locked -p machines
+	cd tests/e2e && npm ci --ignore-scripts --no-audit --no-fund && $(AS_ROOT) node screenshots.mjs $(CURDIR)/docs/screenshots
+
 .PHONY: fuzz
 fuzz: ## Each decoder for SECONDS (60) seconds, with cargo-fuzz
 	fuzz/run $(or $(SECONDS_EACH),60)

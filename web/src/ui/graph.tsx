@@ -89,7 +89,7 @@ function options(element: HTMLElement, latest: { readonly current: GraphProps })
     return {
         width: element.clientWidth,
         height: HEIGHT,
-        padding: [8, 4, 0, 0],
+        padding: [8, 18, 0, 0], // On the right, half a time of day.
         legend: { show: false },
         cursor: { show: false },
         select: { show: false, left: 0, top: 0, width: 0, height: 0 },

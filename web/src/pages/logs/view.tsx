@@ -92,7 +92,7 @@ function Filters({ filter, context }: { readonly filter: LogFilter; readonly con
     return (
         <div class="ph-filters">
             <FilterField label={_("Text")} value={filter.text ?? ""} onChange={(text) => go({ text: parseText(text) ?? undefined })} />
-            <FilterField label={_("Unit")} value={filter.unit ?? ""} hint="nginx.service" invalid={badUnit} onChange={setUnit} />
+            <FilterField label={_("Unit")} value={filter.unit ?? ""} hint={_("All units")} invalid={badUnit} onChange={setUnit} />
             <Select
                 label={_("Priority")}
                 value={filter.priority ?? ""}

@@ -111,7 +111,7 @@ function Facts({ details, context }: { readonly details: UnitDetails; readonly c
                 {details.since !== null && (
                     <span class="ph-quiet" title={formatExactTime(new Date(details.since))}>
                         {" "}
-                        {fill(_("changed $0"), formatAgo(new Date(details.since)))}
+                        {fill(_("(changed $0)"), formatAgo(new Date(details.since)))}
                     </span>
                 )}
             </Fact>

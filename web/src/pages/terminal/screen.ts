@@ -34,6 +34,8 @@ export function openScreen(element: HTMLElement, label: string, listener: Screen
         scrollback: SCROLLBACK,
         fontFamily: "ui-monospace, monospace",
         fontSize: 14,
+        // Rows cut off what reaches below them; of some fonts that is the underscore.
+        lineHeight: 1.15,
         cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
         minimumContrastRatio: 4.5,
         screenReaderMode: true,
