@@ -133,7 +133,6 @@ impl Page {
         self.wire.is_clogged()
     }
 
-
     /// Gives `take` what comes until it breaks.
     pub(crate) fn each<T>(
         &mut self,
