@@ -134,7 +134,7 @@ mod tests {
     async fn a_quiet_connection_holds_no_buffer() {
         let (mut client, server) = duplex(READ_BUSY);
         let mut reader = ReadAhead::new(server);
-        client.write_all(&[0; READ_BUSY]).await.unwrap();
+        client.write_all(&vec![0; READ_BUSY]).await.unwrap();
         let mut received = vec![0; READ_BUSY];
         reader.read_exact(&mut received).await.unwrap();
         assert_eq!(reader.room, READ_BUSY);

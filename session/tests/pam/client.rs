@@ -15,7 +15,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use session::messages::{Message, Refusal, Reply, Request, ReusePassword, Style};
 use session::{BridgeProgram, Limits, Options, Uid};
 
-use crate::machine::PASSWORD;
+use crate::machine::{PASSWORD, PROGRAM};
 
 /// How a helper is started.
 pub(crate) struct Setting<'a> {
@@ -71,9 +71,8 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn start(setting: &Setting<'_>) -> Self {
         let (socket, theirs) = UnixStream::pair().unwrap();
-        let program = std::env::current_exe().unwrap();
         let mut line: Vec<OsString> = setting.through.iter().map(OsString::from).collect();
-        line.push(program.into());
+        line.push(PROGRAM.into());
         let mut command = Command::new(&line[0]);
         command
             .args(&line[1..])

@@ -16,6 +16,9 @@ pub(crate) const PLAIN: &str = "auth required pam_unix.so\n\
     password required pam_unix.so sha512 minlen=8\n\
     session required pam_unix.so\n";
 
+/// This program in the private machine, where a checkout below `/home` is out of sight; everybody may execute it.
+pub(crate) const PROGRAM: &str = "/run/pam-tests";
+
 /// Runs the test `name` in a namespace of its own; whether it passed.
 pub(crate) fn passes_inside(name: &str) -> bool {
     let program = std::env::current_exe().unwrap();
@@ -33,10 +36,12 @@ pub(crate) fn passes_inside(name: &str) -> bool {
 
 /// Called inside the namespace, before anything else.
 pub(crate) fn make_private() {
-    shell(
+    let own = std::process::id();
+    shell(&format!(
         "mount -t tmpfs -o mode=755 etc /mnt && cp -a /etc/. /mnt/ && mount --bind /mnt /etc
-         umount /mnt 2>/dev/null; mount -t tmpfs -o mode=755 home /home && mount -t tmpfs -o mode=755 run /run",
-    );
+         umount /mnt 2>/dev/null; mount -t tmpfs -o mode=755 home /home && mount -t tmpfs -o mode=755 run /run
+         cp /proc/{own}/exe {PROGRAM} && chmod 755 {PROGRAM}"
+    ));
     service("t", PLAIN);
 }
 

@@ -39,6 +39,7 @@ struct Arguments {
 
 /// What is measured, and how.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Options {
     /// The program `pilothouse`
     #[arg(long, value_name = "PATH", default_value = "target/release/pilothouse")]

@@ -59,11 +59,10 @@ impl Page {
         if init.get("command") != Some(&json!("init")) || init.contains_key("problem") {
             bail!("init expected, not {init:?}");
         }
-        page.seed = init
-            .get("channel-seed")
+        init.get("channel-seed")
             .and_then(Value::as_str)
             .unwrap_or("1:")
-            .to_owned();
+            .clone_into(&mut page.seed);
         page.say(&json!({ "command": "init", "version": 1 }));
         Ok(page)
     }
@@ -102,13 +101,13 @@ impl Page {
         let length = channel.len() + 1 + payload.len();
         self.outgoing.push(0x80 | opcode as u8);
         match (u8::try_from(length), u16::try_from(length)) {
-            (Ok(short @ ..=125), _) => self.outgoing.push(0x80 | short),
+            (Ok(short @ ..=125), _) => self.outgoing.push(MASKED | short),
             (_, Ok(length)) => {
-                self.outgoing.push(0x80 | 126);
+                self.outgoing.push(MASKED | 0x7e);
                 self.outgoing.extend_from_slice(&length.to_be_bytes());
             }
             _ => {
-                self.outgoing.push(0x80 | 127);
+                self.outgoing.push(MASKED | 0x7f);
                 self.outgoing
                     .extend_from_slice(&(length as u64).to_be_bytes());
             }
@@ -231,6 +230,9 @@ impl Page {
         self.flush()
     }
 }
+
+/// The bit that says that a mask follows.
+const MASKED: u8 = 0x80;
 
 /// Opcode, start and end of the first message in `received`, when it is whole (RFC 6455, 5.2). Servers mask nothing.
 fn message(received: &[u8]) -> Result<Option<(u8, usize, usize)>> {

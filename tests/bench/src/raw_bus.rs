@@ -27,7 +27,8 @@ impl RawBus {
         let stream = UnixStream::connect(SOCKET).context("connect to the system bus")?;
         let mut bus = Self { stream: BufReader::with_capacity(64 << 10, stream), serial: 0 };
         let uid = rustix::process::getuid().as_raw().to_string();
-        let uid: String = uid.bytes().map(|digit| format!("{digit:02x}")).collect();
+        // Decimal digits in hexadecimal, as the handshake wants them: `3` and the digit.
+        let uid: String = uid.chars().flat_map(|digit| ['3', digit]).collect();
         bus.stream
             .get_mut()
             .write_all(format!("\0AUTH EXTERNAL {uid}\r\n").as_bytes())?;

@@ -67,16 +67,14 @@ impl Subject {
 
     /// Somebody who is logged in; always the same.
     pub(crate) fn visitor(&mut self) -> Result<Visitor> {
-        match &self.visitor {
-            Some(visitor) => Ok(visitor.clone()),
-            None => {
-                let mut visitor = self.stranger()?;
-                let mut wire = visitor.connect()?;
-                visitor.log_in(&mut wire, &self.account)?;
-                self.visitor = Some(visitor.clone());
-                Ok(visitor)
-            }
+        if let Some(visitor) = &self.visitor {
+            return Ok(visitor.clone());
         }
+        let mut visitor = self.stranger()?;
+        let mut wire = visitor.connect()?;
+        visitor.log_in(&mut wire, &self.account)?;
+        self.visitor = Some(visitor.clone());
+        Ok(visitor)
     }
 
     /// Somebody who is not logged in.

@@ -105,7 +105,10 @@ impl Table {
                 let theirs = line.medians.get(other).copied();
                 let better = ours.zip(theirs).map(|(ours, theirs)| match line.target {
                     Target::AtLeast(_) => ours / theirs,
-                    _ => theirs / ours,
+                    Target::AtMost(_)
+                    | Target::AtMostAbove(..)
+                    | Target::AtMostTimes(..)
+                    | Target::None => theirs / ours,
                 });
                 let shown = theirs.map_or_else(|| "-".to_owned(), number);
                 let ratio = better
@@ -153,7 +156,6 @@ pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
 /// Three digits that count.
 fn number(figure: f64) -> String {
     match figure.abs() {
-        1_000.0.. => format!("{figure:.0}"),
         100.0.. => format!("{figure:.0}"),
         10.0.. => format!("{figure:.1}"),
         1.0.. => format!("{figure:.2}"),

@@ -1,7 +1,7 @@
 //! Files: reading a large one, naming many.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -40,7 +40,7 @@ fn folder(bench: &Bench) -> Result<PathBuf> {
 }
 
 /// The C bridge of 287 ends without flow control at 16 MiB, unless it is told otherwise; the limit is the file's size.
-fn read_options(path: PathBuf) -> serde_json::Value {
+fn read_options(path: &Path) -> serde_json::Value {
     json!({ "payload": "fsread1", "path": path, "binary": "raw", "max_read_size": LARGE })
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn read(subject: &mut Subject, bench: &Bench) -> Result<Option<f64>> 
     let path = large_file(bench)?;
     let mut page = Page::open(&subject.visitor()?)?;
     let start = Instant::now();
-    page.channel(read_options(path))?;
+    page.channel(read_options(&path))?;
     let bytes = page.until_closed()?;
     ensure!(bytes == LARGE, "{bytes} bytes came");
     Ok(Some(mebibytes(LARGE as u64) / start.elapsed().as_secs_f64()))
@@ -66,7 +66,7 @@ pub(crate) fn memory(subject: &mut Subject, bench: &Bench) -> Result<Option<f64>
     let before = processes.memory()?.proportional;
     let mut most = before;
     let mut bytes = 0;
-    page.channel(read_options(path))?;
+    page.channel(read_options(&path))?;
     page.each(|incoming| {
         match incoming {
             Incoming::Data(data) => {
