@@ -39,7 +39,7 @@ pub struct Streams {
     pub error: Stdio,
 }
 
-/// A running program. Dropping it asks it, and what it started in its process group, to end.
+/// A running program. Dropping it asks it to end (SIGTERM, on a terminal SIGHUP); what it started is its own business.
 #[derive(Debug)]
 pub struct Process {
     /// There until it is dropped.
@@ -166,10 +166,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        // As long as `id` is there nobody has waited for the process, so its number, which is
-        // also its group's, cannot be another's.
+        // As long as `id` is there nobody has waited for the process, so its number cannot be another's.
         let (Some(_), Some(pid)) = (child.id(), self.pid) else { return };
-        let _it_may_be_gone = rustix::process::kill_process_group(pid, self.hang_up);
+        let _it_may_be_gone = rustix::process::kill_process(pid, self.hang_up);
         // Somebody must wait for it, or it stays a zombie until the runtime happens to look.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { child.wait().await });
