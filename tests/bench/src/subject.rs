@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 
 use crate::http;
 use crate::processes::Processes;
-use crate::wire::{Wire, client};
+use crate::wire::Wire;
 
 /// Who logs in.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ impl Subject {
         if let Some(visitor) = &self.visitor {
             return Ok(visitor.clone());
         }
-        let mut visitor = self.stranger()?;
+        let mut visitor = self.stranger();
         let mut wire = visitor.connect()?;
         visitor.log_in(&mut wire, &self.account)?;
         self.visitor = Some(visitor.clone());
@@ -78,9 +78,13 @@ impl Subject {
     }
 
     /// Somebody who is not logged in.
-    pub(crate) fn stranger(&self) -> Result<Visitor> {
-        let host = self.address.to_string();
-        Ok(Visitor { client: client()?, address: self.address, host, cookie: String::new() })
+    pub(crate) fn stranger(&self) -> Visitor {
+        Visitor {
+            client: support::tls::client(),
+            address: self.address,
+            host: self.address.to_string(),
+            cookie: String::new(),
+        }
     }
 
     /// The server was started anew: nobody is logged in.

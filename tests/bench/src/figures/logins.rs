@@ -43,7 +43,7 @@ pub(crate) fn login(subject: &mut Subject, _bench: &Bench) -> Result<Option<f64>
     if subject.kind == Kind::Floor {
         return Ok(None);
     }
-    let mut visitor = subject.stranger()?;
+    let mut visitor = subject.stranger();
     let mut wire = visitor.connect()?;
     http::get(&mut wire, &visitor.host, "/ping", "")?;
     let start = Instant::now();

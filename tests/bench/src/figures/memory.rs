@@ -47,7 +47,7 @@ pub(crate) fn session(subject: &mut Subject, _bench: &Bench) -> Result<Option<f6
     subject.visitor()?;
     let before = subject.processes.memory()?.proportional;
     for _ in 0..SESSIONS {
-        let mut visitor = subject.stranger()?;
+        let mut visitor = subject.stranger();
         let mut wire = visitor.connect()?;
         visitor.log_in(&mut wire, &subject.account)?;
         pages.push(Page::open(&visitor)?);

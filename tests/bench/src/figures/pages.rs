@@ -22,7 +22,7 @@ const HEADERS: &str =
 
 /// Every answer that the page needs.
 fn load(subject: &Subject) -> Result<Vec<Answer>> {
-    let visitor = subject.stranger()?;
+    let visitor = subject.stranger();
     let mut wire = visitor.connect()?;
     let page = http::get(&mut wire, &visitor.host, "/", HEADERS)?;
     // The references are read from a copy that is not compressed.
@@ -79,7 +79,7 @@ pub(crate) fn bytes(subject: &mut Subject, _bench: &Bench) -> Result<Option<f64>
 
 /// Answers a second on connections that stand.
 pub(crate) fn rate(subject: &mut Subject, _bench: &Bench) -> Result<Option<f64>> {
-    let visitor = subject.stranger()?;
+    let visitor = subject.stranger();
     let mut wires: Vec<Wire> = (0..CONNECTIONS)
         .map(|_| visitor.connect())
         .collect::<Result<_>>()?;
