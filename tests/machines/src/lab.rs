@@ -271,7 +271,9 @@ impl Running {
         let note = self.directory.join("address");
         fs::write(&note, self.address.to_string()).doing("write", &note)?;
         match (&machine.kernel, machine.network) {
-            (Kernel::Own { .. }, Network::Lab) => virtual_machine::finish(self, machine.labels),
+            (Kernel::Own { .. }, Network::Lab) => {
+                virtual_machine::finish(self, machine.labels, machine.disks)
+            }
             (Kernel::Own { .. }, Network::LabAndUplink) => Err(Error::Refused(
                 "a machine with its own kernel has no uplink; give it packages instead".into(),
             )),

@@ -40,9 +40,9 @@
 //! What there is: users, sudo, su, packages and backports ([`Machine`]); the odd machines of real fleets (sshd with
 //! one or two questions, keys or certificates alone, another port, old algorithms, dropbear, no D-Bus, no sudo, a
 //! read-only root, a small disk, a held package lock, expired passwords); services (signed repositories of deb and
-//! rpm, a Samba domain, a Kerberos realm); faults ([`Running`]: cable, bad line, drop by match, kill, freeze, full
-//! disk, reboot, power cut, other host keys); other computers ([`Machine::own_kernel`], [`Machine::aarch64`]).
-//! [`Running::ssh`] logs in as a person does.
+//! rpm, a Samba domain, a Kerberos realm, SLP agents); faults ([`Running`]: cable, bad line, drop by match, kill,
+//! freeze, full disk, reboot, power cut, other host keys); other computers ([`Machine::own_kernel`],
+//! [`Machine::aarch64`]). [`Running::ssh`] logs in as a person does.
 //!
 //! What is made when: a base image (once per release, about 15 s, kept in the [`Cache`]), a layer for each set of
 //! packages (once; so tests should share sets), a machine (half a second; with its own kernel 15 s and more).

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::architecture::Architecture;
 use crate::image::Packages;
 use crate::release::Release;
-use crate::virtual_machine::{Kernel, Labels};
+use crate::virtual_machine::{Disks, Kernel, Labels};
 
 /// What a machine is to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +29,7 @@ pub struct Machine {
     pub(crate) root: RootDirectory,
     pub(crate) kernel: Kernel,
     pub(crate) labels: Labels,
+    pub(crate) disks: Disks,
     pub(crate) architecture: Architecture,
     /// The first wrong use of this builder, told when the machine is asked for.
     pub(crate) mistake: Option<String>,
@@ -115,6 +116,7 @@ impl Machine {
             root: RootDirectory::Writable,
             kernel: Kernel::Shared,
             labels: Labels::None,
+            disks: Disks::One,
             architecture: Architecture::Host,
             mistake: None,
         }

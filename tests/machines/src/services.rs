@@ -1,7 +1,8 @@
-//! Services that other machines of a lab depend on: a domain controller, a key distribution centre.
+//! Services that other machines of a lab depend on: a domain controller, a key distribution centre, and agents of the
+//! service location protocol.
 //!
 //! Each is a description; the machine is ready when it is up. Sources: samba-tool(8), `kdb5_util(8)`,
-//! kadmin(1).
+//! kadmin(1), RFC 2608.
 
 use crate::machine::Machine;
 use crate::setup::quoted;
@@ -39,7 +40,51 @@ printf '%s\n%s\n' "$password" "$password" | kdb5_util create -s -r "$realm" >/de
 printf '%s\n%s\n' "$password" "$password" | kadmin.local -q 'addprinc admin/admin' >/dev/null 2>&1
 "#;
 
+/// An agent of the service location protocol: no release has `OpenSLP`'s daemon.
+const SLP_DAEMON: &str = include_str!("slpd.py");
+
+/// Where it is, and what it registers at its start.
+const SLP_PROGRAM: &str = "/usr/local/sbin/lab-slpd";
+const SLP_REGISTRATIONS: &str = "/etc/lab-slp.reg";
+
+/// Its unit is written in the machine: the address is known there. The port is bound when it counts as started.
+const SLP_UNIT: &str = r"cat > /etc/systemd/system/lab-slpd.service <<END
+[Unit]
+Description=Service location daemon of the lab
+After=network.target
+[Service]
+ExecStart=python3 /usr/local/sbin/lab-slpd $LAB_ADDRESS /etc/lab-slp.reg $mode
+ExecStartPost=sh -c 'until ss -ulnH sport = 427 | grep -q .; do sleep 0.05; done'
+END
+mkdir -p /etc/systemd/system/multi-user.target.wants
+ln -sf ../lab-slpd.service /etc/systemd/system/multi-user.target.wants/
+";
+
 impl Machine {
+    /// Advertises services by the service location protocol, as `OpenSLP`'s daemon does: each is a URL with its
+    /// attributes, `("service:ssh://10.0.0.2", "(os=Debian),lab")`.
+    #[must_use]
+    pub fn slp_daemon(self, services: &[(&str, &str)]) -> Self {
+        self.slp("", services)
+    }
+
+    /// Is a directory agent of the service location protocol, where others register.
+    #[must_use]
+    pub fn slp_directory(self) -> Self {
+        self.slp("--directory", &[])
+    }
+
+    fn slp(self, mode: &str, services: &[(&str, &str)]) -> Self {
+        let lines = services
+            .iter()
+            .map(|(url, attributes)| format!("{url}\t{attributes}"));
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        self.package("python3")
+            .file(SLP_PROGRAM, 0o755, SLP_DAEMON)
+            .file(SLP_REGISTRATIONS, 0o644, &lines)
+            .script(&format!("mode={mode}\n{SLP_UNIT}"))
+    }
+
     /// Is the domain controller of an Active Directory domain (`AD.LAB.TEST`) by Samba, with DNS. `password` is
     /// that of its Administrator, and must satisfy Samba: long, with digits and capitals.
     #[must_use]

@@ -5,7 +5,7 @@
 //! with a key that is made for the machine. Sources: qemu(1), `initramfs-tools(7)`, systemd.network(5).
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,15 @@ pub(crate) enum Labels {
     SeLinux,
 }
 
+/// How many disks an emulated computer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Disks {
+    /// The system's.
+    One,
+    /// An empty one beside it.
+    Two,
+}
+
 /// Labels all files; `-m` because the host's kernel does not know of labels.
 const LABEL: &str = "setfiles -m -F /etc/selinux/default/contexts/files/file_contexts /";
 
@@ -45,6 +54,9 @@ const MEMORY: &str = "1024";
 
 /// Size of its disk, which takes from the host only what is written.
 const DISK: &str = "4G";
+
+/// Bytes of the second, which too takes only what is written.
+const SECOND_DISK: u64 = 1 << 30;
 
 /// Before the kernel's package is installed: an initrd with just what finds the disk, because emulation takes its
 /// time to unpack a large one.
@@ -103,6 +115,14 @@ impl Machine {
         machine
     }
 
+    /// Has a kernel of its own and a second, empty disk, `/dev/vdb`: for what is done to disks.
+    #[must_use]
+    pub fn second_disk(self) -> Self {
+        let mut machine = self.own_kernel();
+        machine.disks = Disks::Two;
+        machine
+    }
+
     /// Has a kernel of its own where AppArmor enforces.
     #[must_use]
     pub fn apparmor(self) -> Self {
@@ -151,6 +171,10 @@ pub(crate) fn qemu(
     written: &Path,
 ) -> Program {
     let clock = computer.clock.as_deref().unwrap_or("utc");
+    let second = second_disk(written);
+    let second = second
+        .exists()
+        .then(|| format!("if=virtio,format=raw,cache=unsafe,file={}", second.display()));
     let command_line = "root=/dev/vda rw console=ttyS0 net.ifnames=0 loglevel=4";
     program
         .args(["qemu-system-x86_64", "-machine", "pc,accel=tcg", "-cpu", "max", "-m", MEMORY])
@@ -162,6 +186,7 @@ pub(crate) fn qemu(
         .args(["-serial", "chardev:console", "-serial", "chardev:ready"])
         .arg("-drive")
         .arg(format!("if=virtio,format=raw,cache=unsafe,file={}", written.join("disk").display()))
+        .args(second.iter().flat_map(|drive| ["-drive", drive]))
         .arg("-netdev")
         .arg(format!("tap,id=lab,ifname={},script=no,downscript=no", computer.port))
         .arg("-device")
@@ -172,6 +197,11 @@ pub(crate) fn qemu(
         .arg("-initrd")
         .arg(root.join("initrd.img"))
         .args(["-append", &format!("{command_line}{}", computer.command_line)])
+}
+
+/// The file that is the second disk of a computer that has one.
+fn second_disk(written: &Path) -> PathBuf {
+    written.join("second-disk")
 }
 
 /// The program that runs another in the machine at `address`: its arguments are quoted for the shell there.
@@ -186,7 +216,7 @@ pub(crate) fn by_ssh(address: Ipv4Addr, key: &Path) -> Program {
 }
 
 /// Gives a prepared machine a cable, a network configuration, a key for root, and a disk.
-pub(crate) fn finish(machine: &Running, labels: Labels) -> Result<()> {
+pub(crate) fn finish(machine: &Running, labels: Labels, disks: Disks) -> Result<()> {
     let missing: Vec<&str> = ["qemu-system-x86_64", "mkfs.ext4", "ssh", "ssh-keygen"]
         .into_iter()
         .filter(|name| !is_installed(name))
@@ -208,6 +238,11 @@ pub(crate) fn finish(machine: &Running, labels: Labels) -> Result<()> {
     machine.set_up("chmod 700 /root/.ssh")?;
     if labels == Labels::SeLinux {
         machine.set_up(LABEL)?;
+    }
+    if disks == Disks::Two {
+        let second = second_disk(written);
+        let empty = std::fs::File::create_new(&second).doing("make", &second)?;
+        empty.set_len(SECOND_DISK).doing("lengthen", &second)?;
     }
     let (root, disk) = (root.display(), written.join("disk"));
     let disk = disk.display();

@@ -81,3 +81,45 @@ fn selinux_enforces_in_a_machine_with_its_own_kernel() {
         machine.exec(&["sh", "-c", "cat /proc/$(systemctl show -P MainPID ssh)/attr/current"]);
     assert!(sshd.unwrap().contains(":sshd_t:"));
 }
+
+#[test]
+fn udisks_makes_volumes_and_locked_partitions_on_a_disk_in_a_machine_with_its_own_kernel() {
+    let lab = Lab::start().unwrap();
+    let machine = lab
+        .machine(Machine::debian12().second_disk().packages(&[
+            "udisks2",
+            "udisks2-lvm2",
+            "libblockdev-crypto2",
+            "libblockdev-fs2",
+            "e2fsprogs",
+            "cryptsetup",
+            "lvm2",
+        ]))
+        .unwrap();
+    let call = |path: &str, interface: &str, method: &str, arguments: &[&str]| {
+        let (service, path) =
+            ("org.freedesktop.UDisks2", format!("/org/freedesktop/UDisks2/{path}"));
+        let interface = format!("{service}.{interface}");
+        let head = ["busctl", "call", "--timeout=120", service, &path, &interface, method];
+        machine.exec(&[&head[..], arguments].concat()).unwrap()
+    };
+    let disk = "/org/freedesktop/UDisks2/block_devices/vdb";
+
+    call("Manager", "Manager", "EnableModule", &["sb", "lvm2", "true"]);
+    call("Manager", "Manager.LVM2", "VolumeGroupCreate", &["saoa{sv}", "pool", "1", disk, "0"]);
+    let made = call(
+        "lvm/pool",
+        "VolumeGroup",
+        "CreatePlainVolume",
+        &["sta{sv}", "data", "268435456", "0"],
+    );
+    assert!(made.contains("/org/freedesktop/UDisks2/lvm/pool/data"), "{made}");
+    let volumes = machine.exec(&["lvs", "--noheadings", "-o", "vg_name,lv_name"]);
+    assert_eq!(volumes.unwrap().split_whitespace().collect::<Vec<_>>(), ["pool", "data"]);
+
+    let locked = &["sa{sv}", "ext4", "1", "encrypt.passphrase", "s", "open sesame"];
+    call("block_devices/dm_2d0", "Block", "Format", locked);
+    let kind = machine.exec(&["lsblk", "--noheadings", "--raw", "-o", "TYPE,FSTYPE", "/dev/vdb"]);
+    let kind = kind.unwrap();
+    assert!(kind.contains("lvm crypto_LUKS") && kind.contains("crypt ext4"), "{kind}");
+}

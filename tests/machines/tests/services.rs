@@ -182,3 +182,96 @@ fn avahi_in_two_machines_finds_the_service_of_the_other() {
     }
     assert!(found.contains(&one.address().to_string()), "{found}");
 }
+
+/// Sends what stands in hexadecimal to an address, and prints the answers of a second, one a line.
+const SEND: &str = r"
+import socket, sys
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
+sender.settimeout(1)
+sender.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], 427))
+try:
+    while True:
+        print(sender.recv(65535).hex())
+except TimeoutError:
+    pass
+except socket.timeout:
+    pass
+";
+
+/// A string of RFC 2608: its length in two bytes, then itself.
+fn slp_string(text: &str) -> Vec<u8> {
+    let mut bytes = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
+    bytes.extend_from_slice(text.as_bytes());
+    bytes
+}
+
+/// A message of RFC 2608, section 8, as hexadecimal: version 2, language `en`, XID 0x1234.
+fn slp_message(function: u8, body: &[u8]) -> String {
+    let length = u8::try_from(16 + body.len()).unwrap();
+    let mut message = vec![2, function, 0, 0, length, 0, 0, 0, 0, 0, 0x12, 0x34, 0, 2, b'e', b'n'];
+    message.extend_from_slice(body);
+    hex(&message)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// A service request without previous responders, in the default scope: section 8.1.
+fn slp_request(kind: &str, predicate: &str) -> String {
+    let strings = ["", kind, "DEFAULT", predicate, ""];
+    slp_message(1, &strings.map(slp_string).concat())
+}
+
+#[test]
+fn slp_agents_answer_by_multicast_and_a_directory_takes_registrations() {
+    let lab = Lab::start().unwrap();
+    let ssh = "service:remote-shell:ssh://one.lab";
+    let _agent = lab
+        .machine(
+            Machine::debian12()
+                .named("one")
+                .slp_daemon(&[(ssh, "(os=Debian),(version=12)")]),
+        )
+        .unwrap();
+    let directory = lab
+        .machine(Machine::debian13().named("two").slp_directory())
+        .unwrap();
+    let client = lab
+        .machine(Machine::debian12().named("client").package("python3"))
+        .unwrap();
+    let ask = |to: &str, message: &str| client.exec(&["python3", "-c", SEND, to, message]).unwrap();
+    let everybody = "239.255.255.253";
+
+    // "service:remote-shell" is the abstract type of it: RFC 2609, section 2.1.
+    let found = ask(everybody, &slp_request("service:remote-shell", "(&(os=deb*)(version>=11))"));
+    assert!(found.starts_with("0202"), "a service reply: {found:?}");
+    assert!(found.contains(&hex(ssh.as_bytes())) && found.contains("1234"), "{found}");
+    assert_eq!(ask(everybody, &slp_request("service:remote-shell", "(version>=13)")), "");
+
+    let agents = ask(everybody, &slp_request("service:directory-agent", ""));
+    let url = format!("service:directory-agent://{}", directory.address());
+    assert!(agents.starts_with("0208") && agents.contains(&hex(url.as_bytes())), "{agents}");
+
+    // A registration: URL entry, type, scope, attributes, no blocks (section 8.3).
+    let printer = slp_string("service:printer://client.lab");
+    let body = [
+        &[0, 0, 60][..],
+        &printer,
+        &[0],
+        &slp_string("service:printer"),
+        &slp_string("DEFAULT"),
+        &slp_string(""),
+        &[0],
+    ];
+    let to = directory.address().to_string();
+    let acknowledged = ask(&to, &slp_message(3, &body.concat()));
+    assert!(acknowledged.starts_with("0205") && acknowledged.ends_with("0000\n"), "{acknowledged}");
+    let found = ask(&to, &slp_request("service:printer", ""));
+    assert!(found.contains(&hex(b"service:printer://client.lab")), "{found}");
+}

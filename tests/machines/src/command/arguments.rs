@@ -186,6 +186,9 @@ pub(crate) struct Up {
     /// A kernel of its own, emulated: slow, but with its own clock, disks and security modules
     #[arg(long)]
     own_kernel: bool,
+    /// A kernel of its own and a second, empty disk
+    #[arg(long)]
+    second_disk: bool,
     /// A kernel of its own where AppArmor enforces
     #[arg(long, conflicts_with = "selinux")]
     apparmor: bool,
@@ -207,6 +210,12 @@ pub(crate) struct Up {
     /// Be the Kerberos key distribution centre of this realm, with this password of admin/admin
     #[arg(long, value_name = "REALM=PASSWORD")]
     kerberos_realm: Option<String>,
+    /// Advertise a service by SLP, with its attributes: service:ssh://10.0.0.2=(os=Debian),lab
+    #[arg(long, value_name = "URL[=ATTRIBUTES]")]
+    slp_service: Vec<String>,
+    /// Be a directory agent of SLP, where others register
+    #[arg(long, conflicts_with = "slp_service")]
+    slp_directory: bool,
     /// The name server it asks
     #[arg(long, value_name = "ADDRESS")]
     name_server: Option<Ipv4Addr>,
@@ -253,8 +262,13 @@ impl Up {
             let (realm, password) = split("--kerberos-realm", pair)?;
             machine = machine.kerberos_realm(realm, password);
         }
+        if !self.slp_service.is_empty() {
+            let pairs = self.slp_service.iter().map(String::as_str);
+            let services = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            machine = machine.slp_daemon(&services.collect::<Vec<_>>());
+        }
         let no_sudo = matches!(self.sudo, SudoFlag::Absent);
-        let flags: [(bool, Change); 14] = [
+        let flags: [(bool, Change); 16] = [
             (no_sudo, Machine::without_sudo),
             (self.permit_root_login, Machine::permit_root_login),
             (self.old_ssh_algorithms, Machine::old_ssh_algorithms),
@@ -267,6 +281,8 @@ impl Up {
             (self.apparmor, Machine::apparmor),
             (self.selinux, Machine::selinux),
             (self.own_kernel, Machine::own_kernel),
+            (self.second_disk, Machine::second_disk),
+            (self.slp_directory, Machine::slp_directory),
             (self.rpm_repository, Machine::rpm_repository),
             (self.uplink, Machine::uplink),
         ];
