@@ -182,13 +182,183 @@ test("a graph is offered as a table", () =>
         await page.getByRole("columnheader", { name: "In use" }).waitFor();
     }));
 
-test("a package of Cockpit runs in a frame and speaks through the shell", () =>
+const frame = (page, name = "cockpit1:localhost/demo") => page.frameLocator(`iframe.container-frame[name="${name}"][data-loaded]`);
+
+test("a package of Cockpit runs in a frame, speaks through the shell, and goes on while another page is shown", () =>
     visit("/@localhost/demo", async ({ page }) => {
-        await page.frameLocator("iframe").getByText("echo says hello").waitFor();
-        assert.equal(await page.title(), "demo – web1 – Pilothouse");
-        assert.equal(await page.locator("iframe").getAttribute("name"), "cockpit1:localhost/demo/index");
-        await page.getByRole("link", { name: "Services" }).click();
+        await frame(page).getByText("echo says hello").waitFor();
+        assert.equal(await page.title(), "Demo – web1 – Pilothouse");
+        assert.equal(await page.getByRole("link", { name: "Demo", exact: true }).getAttribute("aria-current"), "page");
+        await frame(page).getByLabel("Typed").fill("half a word");
+        await page.getByRole("navigation").getByRole("link", { name: "Services" }).first().click();
         await page.getByRole("heading", { name: "Services" }).waitFor();
+        assert.equal(await page.locator("iframe[name='cockpit1:localhost/demo']").isVisible(), false);
+
+        await page.getByRole("link", { name: "Demo", exact: true }).click();
+        await frame(page).getByText("seen", { exact: true }).waitFor();
+        assert.equal(await frame(page).getByLabel("Typed").inputValue(), "half a word");
+    }));
+
+test("an address inside a package follows it, survives a reload, and back goes back", () =>
+    visit("/@localhost/demo#/start", async ({ page }) => {
+        await frame(page).getByText("at /start").waitFor();
+        await frame(page).getByRole("button", { name: "Go inside" }).click();
+        await page.waitForURL("**/@localhost/demo#/inner?word=x");
+        await page.goBack();
+        await frame(page).getByText("at /start").waitFor();
+        await page.waitForURL("**/@localhost/demo#/start");
+        await page.goForward();
+        await page.waitForURL("**/@localhost/demo#/inner?word=x");
+        await page.reload();
+        await frame(page).getByText("at /inner?word=x").waitFor();
+    }));
+
+test("Cockpit's old addresses lead to the package, and to our page where there is none", () =>
+    visit("/demo/second#/x", async ({ page, machine }) => {
+        await frame(page, "cockpit1:localhost/demo/second").getByText("at /x").waitFor();
+        assert.equal(new URL(page.url()).pathname, "/@localhost/demo/second");
+        machine.install({});
+        await page.getByRole("heading", { name: "demo is not installed" }).waitFor();
+        await page.goto(new URL("/system/services#/ssh.service", page.url()).href);
+        await page.waitForURL("**/host/localhost/services/ssh.service");
+    }));
+
+test("a package leads to another page, and asks for logging out", () =>
+    visit("/@localhost/demo", async ({ page, machine }) => {
+        await frame(page).getByRole("button", { name: "Jump to the second" }).click();
+        await page.waitForURL("**/@localhost/demo/second");
+        await page.goBack();
+        machine.install({ demo: machine.packages.demo });
+        await frame(page).getByRole("button", { name: "Jump to services" }).click();
+        await page.waitForURL("**/host/localhost/services/ssh.service");
+    }));
+
+test("the menu follows what is installed, without logging out", () =>
+    visit("/", async ({ page, machine }) => {
+        const navigation = page.getByRole("navigation");
+        await navigation.getByRole("link", { name: "Second demo" }).waitFor();
+        assert.equal(await navigation.getByRole("link", { name: "Overview" }).count(), 1);
+        machine.install({ ...machine.packages, storage: { menu: { index: { label: "Storage <i>", order: 1 } } } });
+        await navigation.getByRole("link", { name: "Storage <i>" }).waitFor();
+        machine.install({});
+        await navigation.getByRole("link", { name: "Second demo" }).waitFor({ state: "detached" });
+        await navigation.getByText("Cockpit's own pages").waitFor({ state: "detached" });
+    }));
+
+test("pages of Cockpit that ours double are kept in a place of their own, and reachable", () =>
+    visit("/", async ({ page }) => {
+        await page.getByText("Cockpit's own pages").click();
+        await page.getByRole("link", { name: "Services" }).nth(1).click();
+        await page.waitForURL("**/@localhost/system/services");
+        await frame(page, "cockpit1:localhost/system/services").getByText("echo says hello").waitFor();
+    }));
+
+test("the search finds pages by label and keyword, and Enter goes there", () =>
+    visit("/", async ({ page }) => {
+        const field = page.getByRole("searchbox", { name: "Find a page" });
+        await page.getByRole("link", { name: "Second demo" }).waitFor();
+        await field.fill("zebra");
+        await page.getByText("No page matches “zebra”.").waitFor();
+        await field.fill("parr");
+        await page.getByRole("link", { name: "Demo parrot" }).waitFor();
+        await field.press("Enter");
+        await page.waitForURL("**/@localhost/demo#/say?word=parrot");
+        assert.equal(await field.inputValue(), "");
+        await field.fill("log");
+        await field.press("Enter");
+        await page.waitForURL("**/host/localhost/logs");
+    }));
+
+test("a package's status stands in the menu as text, its failure above its frame, its documents under Help", () =>
+    visit("/@localhost/demo", async ({ page }) => {
+        await frame(page).getByRole("button", { name: "Warn" }).click();
+        await page.getByRole("link", { name: "Demo 4 updates <b>" }).waitFor();
+        const stored = await page.evaluate(() => JSON.parse(sessionStorage.getItem("cockpit:page_status")));
+        assert.deepEqual(stored, { localhost: { demo: { type: "warning", title: "4 updates <b>" } } });
+        await frame(page).getByRole("button", { name: "Fail" }).click();
+        await page.getByText("Demo reports an error of its own.").waitFor();
+        await page.getByRole("button", { name: "Load it again" }).click();
+        await page.getByText("Demo reports an error of its own.").waitFor({ state: "detached" });
+        await page.getByRole("button", { name: "Help" }).click();
+        assert.deepEqual(await page.locator("#help-menu a").evaluateAll((links) => links.map((link) => link.href)), ["https://example.com/echo"]);
+    }));
+
+test("what a frame may not say is refused and named in the console; others are unaffected", () =>
+    visit(
+        "/@localhost/demo",
+        async ({ page, machine }) => {
+            const warnings = [];
+            page.on("console", (message) => message.type() === "warning" && warnings.push(message.text()));
+            await frame(page).getByText("echo says hello").waitFor();
+            await frame(page).getByRole("button", { name: "Forge" }).click();
+            await frame(page).getByRole("button", { name: "Ask again" }).click();
+            await frame(page).getByText("echo says again").waitFor();
+            assert.equal(warnings.length, 3, warnings.join("\n"));
+            assert.match(warnings[0], /^refused a message of cockpit1:localhost\/demo: the channel "1:1" is not its own$/);
+            assert.match(warnings[1], /a package may not say "authorize"/);
+            assert.deepEqual(machine.spawned, []);
+        },
+        { tolerated: /refused a message of cockpit1:localhost\/demo/ },
+    ));
+
+test("a page of a package that was cut off keeps what is typed, says so, and works again", () =>
+    visit(
+        "/@localhost/demo",
+        async ({ page, server }) => {
+            await frame(page).getByText("echo says hello").waitFor();
+            await frame(page).getByLabel("Typed").fill("half a word");
+            server.cut();
+            await page.getByText("Connection lost.").waitFor();
+            await frame(page).getByText("closed: disconnected").waitFor();
+            server.restore();
+            await page.getByRole("button", { name: "Try now" }).click();
+            await page.getByText("Demo was cut off when the connection was lost.").waitFor();
+            assert.equal(await frame(page).getByLabel("Typed").inputValue(), "half a word");
+            await frame(page).getByRole("button", { name: "Ask again" }).click();
+            await frame(page).getByText("echo says again").waitFor();
+            await page.getByRole("button", { name: "Load it again" }).click();
+            await frame(page).getByText("echo says hello").waitFor();
+            await page.getByText("Demo was cut off").waitFor({ state: "detached" });
+        },
+        { tolerated: /WebSocket connection/ },
+    ));
+
+test("active pages are listed and can be ended", () =>
+    visit("/@localhost/demo", async ({ page }) => {
+        await frame(page).getByText("echo says hello").waitFor();
+        await page.getByRole("button", { name: "ada" }).click();
+        await page.getByRole("button", { name: "Active pages" }).click();
+        await page.getByRole("dialog").getByRole("link", { name: "Demo" }).waitFor();
+        await page.getByRole("button", { name: "Close Demo" }).click();
+        await page.getByText("No page is loaded.").waitFor();
+        await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).click();
+        await page.waitForURL("**/host/localhost/overview");
+        assert.equal(await page.locator("iframe").count(), 0);
+    }));
+
+test("the language of packages is kept in Cockpit's cookie", () =>
+    visit("/@localhost/demo", async ({ page }) => {
+        await frame(page).getByText("echo says hello").waitFor();
+        await page.getByRole("button", { name: "ada" }).click();
+        await page.getByLabel("Language of packages").selectOption("de-de");
+        await page.waitForEvent("load");
+        await frame(page).getByText("echo says hello").waitFor();
+        assert.match(await page.evaluate(() => document.cookie), /CockpitLang=de-de/);
+        await page.getByRole("link", { name: "Vorführung" }).waitFor();
+        await page.getByRole("button", { name: "ada" }).click();
+        assert.equal(await page.getByLabel("Language of packages").inputValue(), "de-de");
+    }));
+
+test("the last seconds of an unused session are told, and one can stay", () =>
+    visit("/", async ({ page, machine }) => {
+        await page.getByRole("link", { name: "Second demo" }).waitFor();
+        machine.countDown(20);
+        await page.getByRole("dialog", { name: "You are about to be logged out" }).waitFor();
+        await page.getByText(/^The session ends in (20|19) seconds\.$/).waitFor();
+        await page.getByRole("button", { name: "Stay logged in" }).press("Enter");
+        await page.getByRole("dialog").waitFor({ state: "detached" });
+        await page.waitForTimeout(1500);
+        assert.equal(await page.getByRole("dialog").count(), 0);
     }));
 
 test("the keyboard reaches the content by the skip link and moves with the page", () =>

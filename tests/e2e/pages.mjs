@@ -23,7 +23,10 @@ const PAGES = [
     { name: "unit", address: "/host/localhost/services/nginx.service", heading: "nginx.service", shows: "Its program ended with exit status 1." },
     { name: "logs", address: "/host/localhost/logs", heading: "Logs", shows: "Load older entries" },
     { name: "terminal", address: "/host/localhost/terminal", heading: "Terminal", shows: null },
-    { name: "nowhere", address: "/nowhere", heading: "There is no such page", shows: null },
+    { name: "package", address: "/@localhost/demo", heading: null, shows: null },
+    { name: "drawer", address: "/", heading: "Overview", shows: null, act: openDrawer },
+    { name: "missing", address: "/@localhost/storage", heading: "storage is not installed", shows: null, tolerated: /404/ },
+    { name: "nowhere", address: "/host/localhost/nowhere", heading: "There is no such page", shows: null },
 ];
 
 const STATES = {
@@ -61,8 +64,9 @@ for (const [state, machine] of Object.entries(STATES)) {
             const { page, context, complaints } = await openPage(browser, look);
             try {
                 await page.goto(server.address + view.address);
-                await page.getByRole("heading", { level: 1, name: view.heading }).waitFor({ timeout: 5000 });
+                if (view.heading !== null) await page.getByRole("heading", { level: 1, name: view.heading }).waitFor({ timeout: 5000 });
                 if (state === "ready" && view.shows !== null) await page.getByText(view.shows).first().waitFor({ timeout: 5000 });
+                await view.act?.(page);
                 await page.waitForTimeout(view.name === "overview" ? 2500 : 800);
                 if (folder !== undefined) await page.screenshot({ path: path.join(folder, `${label}.png`) });
                 const wider = await page.evaluate(() => [document.documentElement, document.getElementById("main")].filter((box) => box.scrollWidth > box.clientWidth).map((box) => `${box.tagName} ${box.scrollWidth} > ${box.clientWidth}`));
@@ -72,7 +76,8 @@ for (const [state, machine] of Object.entries(STATES)) {
             } catch (error) {
                 failures.push(`${label}: ${String(error)}`);
             }
-            failures.push(...complaints.map((complaint) => `${label}: ${complaint}`));
+            const wrong = complaints.filter((complaint) => view.tolerated?.test(complaint) !== true);
+            failures.push(...wrong.map((complaint) => `${label}: ${complaint}`));
             await context.close();
             server.close();
         }
@@ -82,6 +87,13 @@ await browser.close();
 for (const failure of failures) console.error(failure);
 console.log(failures.length === 0 ? "every page passed" : `${failures.length} findings`);
 process.exitCode = failures.length === 0 ? 0 : 1;
+
+/** Where the window is narrow, the navigation is behind a button. */
+async function openDrawer(page) {
+    const button = page.getByRole("button", { name: "Navigation" });
+    if (await button.isVisible()) await button.click();
+    await page.getByRole("link", { name: "Services" }).first().waitFor({ timeout: 5000 });
+}
 
 /** What axe finds, as lines. It is put in by the debugger, past the page's policy, which forbids it otherwise. */
 async function check(page) {

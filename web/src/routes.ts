@@ -77,6 +77,9 @@ const SINCE = /^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}(?::[0-9]{2})?
 const PACKAGE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const COMPONENT = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(?:\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}){0,7}$/;
 
+/** First parts of our own addresses: no package is reached by them without its host. */
+const RESERVED: readonly string[] = ["activity", "discovered", "fleet", "groups", "host", "hosts", "jobs", "settings", "cockpit", "assets"];
+
 /** Takes `text` as a host's name; null when it cannot be one. */
 export function parseHostName(text: string): HostName | null {
     return HOST_NAME.test(text) ? (text as HostName) : null;
@@ -112,7 +115,7 @@ export function parseRoute(path: string, search = "", hash = ""): Route {
         return packageRoute(path, host, second, rest, hash);
     }
     // Cockpit's addresses without a host mean the local one.
-    if (second !== undefined) return packageRoute(path, LOCALHOST, first, [second, ...rest], hash);
+    if (!RESERVED.includes(first)) return packageRoute(path, LOCALHOST, first, second === undefined ? [] : [second, ...rest], hash);
     return { kind: "unknown", path };
 }
 
@@ -186,10 +189,16 @@ function parseLogFilter(query: URLSearchParams): LogFilter {
     };
 }
 
+/** Takes `path` as a page of a package: `name/component`, or `name` alone for its first one; null when it is none. */
+export function parsePackagePath(path: string): { readonly package: string; readonly component: string } | null {
+    const [name = "", ...rest] = path.split("/");
+    const component = rest.length === 0 || rest.join("") === "" ? "index" : rest.join("/");
+    return PACKAGE.test(name) && COMPONENT.test(component) ? { package: name, component } : null;
+}
+
 function packageRoute(path: string, host: HostName, name: string, rest: readonly string[], hash: string): Route {
-    const component = rest.length === 0 ? "index" : rest.join("/");
-    if (!PACKAGE.test(name) || !COMPONENT.test(component)) return { kind: "unknown", path };
-    return { kind: "package", host, package: name, component, hash };
+    const place = parsePackagePath([name, ...rest].join("/"));
+    return place === null || [name, ...rest].some((part) => part.includes("/")) ? { kind: "unknown", path } : { kind: "package", host, ...place, hash };
 }
 
 function viewAddress(view: HostView): string {

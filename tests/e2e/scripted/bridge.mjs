@@ -8,6 +8,9 @@
 const MANAGER = "org.freedesktop.systemd1.Manager";
 const PROPERTIES = "org.freedesktop.DBus.Properties";
 
+/** The bridge's own objects that pages watch. */
+const WATCHED = { "/superuser": "cockpit.Superuser", "/packages": "cockpit.Packages" };
+
 let links = 0;
 
 export class Bridge {
@@ -62,6 +65,7 @@ export class Bridge {
         if (command === "open") this.#open(message);
         if (command === "close") this.#end(id, null);
         if (command === "done") this.#channels.get(id)?.done?.();
+        if (command === "active") this.#channels.get(id)?.active?.();
         if (command === "options") this.#channels.get(id)?.options?.(message);
     }
 
@@ -81,13 +85,14 @@ export class Bridge {
             text: (text) => this.#send(`${id}\n${text}`),
             json: (value) => this.#send(`${id}\n${JSON.stringify(value)}`),
             bytes: (bytes) => this.#send(Buffer.concat([Buffer.from(`${id}\n`), Buffer.from(bytes)])),
+            control: (command, extra) => this.control({ command, channel: id, ...extra }),
             end: (extra = {}) => {
                 this.control({ command: "done", channel: id });
                 this.#end(id, extra);
             },
             fail: (problem, extra = {}) => this.#end(id, { problem, ...extra }),
         };
-        const kinds = { "dbus-json3": dbus, fsread1: read, metrics1: metrics, stream, info, echo, null: () => ({}) };
+        const kinds = { "dbus-json3": dbus, fsread1: read, metrics1: metrics, stream, info, echo, null: () => ({}), "session-control": sessionControl };
         const kind = kinds[payload];
         this.#channels.set(id, { group: options.group });
         if (this.#machine.problem !== null && options.bus !== "internal") return port.fail(this.#machine.problem);
@@ -103,6 +108,28 @@ export class Bridge {
 function echo(_options, port) {
     port.ready();
     return { data: (payload) => port.bytes(payload), done: () => port.end() };
+}
+
+/** Counts down when the machine says so, until somebody does something. */
+function sessionControl(_options, port, machine) {
+    port.ready({ timeout: 900 });
+    let timer;
+    const stop = () => clearInterval(timer);
+    const unlisten = machine.onSignal((signal) => {
+        if (signal.countdown === undefined) return;
+        let counter = signal.countdown;
+        stop();
+        const count = () => {
+            port.control("countdown", { counter });
+            counter -= 1;
+            if (counter >= 0) return;
+            stop();
+            port.control("logout", {});
+        };
+        timer = setInterval(count, 1000);
+        count();
+    });
+    return { active: stop, stop: () => (stop(), unlisten()) };
 }
 
 function info(_options, port, machine) {
@@ -163,10 +190,11 @@ function dbus(options, port, machine) {
             const message = JSON.parse(payload.toString());
             if (message["add-match"]) rules.push(message["add-match"]);
             if (message.watch) {
-                const found = machine.properties(message.watch.path, "cockpit.Superuser");
+                const iface = WATCHED[message.watch.path];
+                const found = iface === undefined ? null : machine.properties(message.watch.path, iface);
                 if (found !== null) {
-                    port.json({ meta: { "cockpit.Superuser": { methods: {}, properties: {}, signals: {} } } });
-                    port.json({ notify: { [message.watch.path]: { "cockpit.Superuser": found } } });
+                    port.json({ meta: { [iface]: { methods: {}, properties: {}, signals: {} } } });
+                    port.json({ notify: { [message.watch.path]: { [iface]: found } } });
                 }
                 reply(message, []);
             }
@@ -185,7 +213,7 @@ function dbus(options, port, machine) {
             });
         },
         signal: (signal) => {
-            if (signal.internal !== internal) return;
+            if (signal.internal === undefined || signal.internal !== internal) return;
             if (signal.notify) {
                 port.json({ notify: signal.notify });
                 return;

@@ -63,6 +63,17 @@ export class Machine {
         "/sys/class/dmi/id/product_name": "PowerEdge R650\n",
         "/sys/devices/system/cpu/online": "0-3\n",
     };
+    /** Manifests of the installed packages, by name. */
+    packages = {
+        demo: {
+            menu: { index: { label: "Demo", order: 20, docs: [{ label: "How to echo", url: "https://example.com/echo" }, { label: "bad", url: "javascript:alert(1)" }], keywords: [{ matches: ["parrot"], goto: "/say?word=parrot" }] } },
+            tools: { second: { label: "Second demo", path: "second.html" } },
+            preload: ["index"],
+        },
+        system: { menu: { index: { label: "Overview", order: -1 }, services: { label: "Services", order: 30 } }, tools: { terminal: { label: "Terminal" } } },
+        shell: { locales: { "en-us": "English", "de-de": "Deutsch", "he-il": "\u202eעברית" } },
+        broken: { menu: { index: { label: "", path: "../../etc/passwd" }, other: 5 }, tools: null },
+    };
     #listeners = new Set();
     #tick = 0;
     #subscribed = new Set();
@@ -78,8 +89,20 @@ export class Machine {
         return () => this.#listeners.delete(listener);
     }
 
+    /** Installs or removes packages while pages are open. */
+    install(packages) {
+        this.packages = packages;
+        this.#signal({ internal: true, notify: { "/packages": { "cockpit.Packages": this.properties("/packages", "cockpit.Packages") } } });
+    }
+
+    /** Lets the session run out in so many seconds. */
+    countDown(seconds) {
+        this.#signal({ countdown: seconds });
+    }
+
     /** Empties everything that can be empty. */
     emptied() {
+        this.packages = {};
         this.#units.clear();
         this.#entries = [];
         return this;
@@ -87,6 +110,7 @@ export class Machine {
 
     properties(path, iface) {
         if (path === "/superuser" && iface === "cockpit.Superuser") return this.#superuserProperties();
+        if (path === "/packages" && iface === "cockpit.Packages") return { Manifests: JSON.stringify(this.packages) };
         if (path === "/user" && iface === "cockpit.User") {
             const { name, fullname, uid, gid, home, shell, groups } = this.user;
             return { Name: name, Full: fullname, Id: uid, Gid: gid, Home: home, Shell: shell, Groups: groups };
@@ -109,6 +133,10 @@ export class Machine {
     call(path, iface, method, args, answer) {
         if (iface === "cockpit.Superuser") {
             this.#superuserCall(method, args, answer);
+            return;
+        }
+        if (iface === "cockpit.Packages") {
+            answer.reply([]);
             return;
         }
         const [name] = args;

@@ -88,10 +88,15 @@ async function answer(request, response) {
         response.writeHead(200, { ...HEADERS, "Content-Type": "text/javascript" }).end(await readFile(path.join(DIST, "base1/cockpit.js")));
         return;
     }
-    if (pathname.startsWith("/cockpit/@localhost/demo/")) {
+    if (/^\/cockpit\/@[^/]+\/(demo|system)\//.test(pathname)) {
         const file = pathname.endsWith(".js") ? "demo.js" : "demo.html";
         const content = await readFile(new URL(`./package/${file}`, import.meta.url));
         response.writeHead(200, { ...HEADERS, "Content-Type": file.endsWith(".js") ? "text/javascript" : "text/html" }).end(content);
+        return;
+    }
+    if (pathname === "/cockpit/@localhost/manifests-i18n.js") {
+        const german = /CockpitLang=de/.test(request.headers.cookie ?? "");
+        response.writeHead(200, { ...HEADERS, "Content-Type": "text/javascript" }).end(german ? 'cockpit.locale({"": {"plural-forms": (n) => n != 1}, "Demo": [null, "Vorführung"]}); throw new Error("run");' : "");
         return;
     }
     if (pathname.startsWith("/cockpit/") || pathname === "/favicon.ico") {

@@ -125,6 +125,11 @@ class Transport {
         });
     }
 
+    /** Whether silence of the server ends the link. */
+    tolerateSilence(silence: "fatal" | "tolerated"): void {
+        this.#link?.tolerateSilence(silence);
+    }
+
     close(problem?: string | { readonly problem?: string }): void {
         const code = typeof problem === "object" ? problem.problem : problem;
         this.#link?.close(code ?? "disconnected");

@@ -39,6 +39,7 @@ export class Link {
     readonly #filters: Record<"in" | "out", Filter[]> = { in: [], out: [] };
     readonly #watchdog: ReturnType<typeof setInterval>;
     #heardSinceTick = true;
+    #silence: "fatal" | "tolerated" = "fatal";
     #lastChannel = 0;
 
     constructor(start: CarrierFactory) {
@@ -52,6 +53,12 @@ export class Link {
 
     get state(): LinkState {
         return this.#state;
+    }
+
+    /** Whether an interval without a word ends the link; not while the network is being changed. */
+    tolerateSilence(silence: "fatal" | "tolerated"): void {
+        this.#silence = silence;
+        this.#heardSinceTick = true;
     }
 
     /** Calls back at every change of state until the returned function is called. */
@@ -169,7 +176,7 @@ export class Link {
 
     /** Once in an interval: silence for a whole one means that nobody is there. */
     #tick(): void {
-        if (!this.#heardSinceTick) {
+        if (!this.#heardSinceTick && this.#silence === "fatal") {
             this.close("timeout");
             return;
         }

@@ -10,6 +10,11 @@ import { transport } from "../cockpit/transport";
 import { type Connection, onClosed } from "./connection_model";
 
 const state = signal<Connection>({ kind: "connecting" });
+const expectation = signal<"none" | "restart">("none");
+
+/** Why the link may be lost soon, or is. */
+export const expected: ReadonlySignal<"none" | "restart"> = expectation;
+
 let timer: ReturnType<typeof setTimeout> | undefined;
 let leaving = false;
 
@@ -26,6 +31,7 @@ export function startConnection(): void {
                 break; // What was said last stays, so that the notice does not flicker.
             case "ready":
                 clearTimeout(timer);
+                expectation.value = "none";
                 state.value = { kind: "up" };
                 break;
             case "closed":
@@ -47,6 +53,16 @@ export function startConnection(): void {
         retryNow();
     });
     transport.connect();
+}
+
+/** The host has said that it is about to restart: the link will be lost for a while. */
+export function noteRestart(): void {
+    expectation.value = "restart";
+}
+
+/** Whether silence of the server ends the link; not while a package changes the network. */
+export function tolerateSilence(silence: "fatal" | "tolerated"): void {
+    transport.tolerateSilence(silence);
 }
 
 /** Tries a lost link at once. */

@@ -6,7 +6,7 @@ import { useEffect, useState } from "preact/hooks";
 import { _, fill } from "../i18n";
 import { Button } from "../ui/button";
 import { Notice } from "../ui/states";
-import { connection, retryNow } from "./connection";
+import { connection, expected, retryNow } from "./connection";
 import { secondsLeft } from "./connection_model";
 
 export function ConnectionNotice(): JSX.Element | null {
@@ -31,7 +31,7 @@ export function ConnectionNotice(): JSX.Element | null {
                     <Notice
                         kind="danger"
                         live="assertive"
-                        title={_("Connection lost. What is shown may be old.")}
+                        title={expected.value === "restart" ? _("The server restarts. What is shown may be old.") : _("Connection lost. What is shown may be old.")}
                         actions={
                             <>
                                 {/* Counts down every second: not to be read out each time. */}

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { HostName } from "../routes";
-import { type FrameIdentity, frameSeed, fromFrame, greeting, seedOf } from "./frames_model";
+import { cutOff, type FrameIdentity, frameSeed, fromFrame, greeting, seedOf, visibilityHint } from "./frames_model";
 
-const FRAME: FrameIdentity = { name: "cockpit1:web1/system/services", host: "web1" as HostName, seed: frameSeed("4:", 7) };
+const FRAME: FrameIdentity = { name: "cockpit1:web1/system/services", host: "web1" as HostName, seed: frameSeed("4:", 7), hosts: "any" };
 
 function control(fields: Record<string, unknown>): string {
     return `\n${JSON.stringify(fields)}`;
@@ -35,10 +35,10 @@ test("an open gets the frame's group and, without one of its own, the frame's ho
 });
 
 test("a frame cannot speak on a channel that is not its own", () => {
-    assert.equal(fromFrame(control({ command: "open", channel: "4:1", payload: "echo" }), FRAME).kind, "drop");
-    assert.equal(fromFrame(control({ command: "close", channel: "4:8!1" }), FRAME).kind, "drop");
-    assert.equal(fromFrame("4:8!1\ndata", FRAME).kind, "drop");
-    assert.equal(fromFrame(new TextEncoder().encode("4:8!1\ndata"), FRAME).kind, "drop");
+    assert.equal(fromFrame(control({ command: "open", channel: "4:1", payload: "echo" }), FRAME).kind, "refuse");
+    assert.deepEqual(fromFrame(control({ command: "close", channel: "4:8!1" }), FRAME), { kind: "refuse", reason: 'the channel "4:8!1" is not its own' });
+    assert.equal(fromFrame("4:8!1\ndata", FRAME).kind, "refuse");
+    assert.equal(fromFrame(new TextEncoder().encode("4:8!1\ndata"), FRAME).kind, "refuse");
 });
 
 test("data on its own channels goes on untouched", () => {
@@ -54,15 +54,67 @@ test("a frame can kill its own channels only", () => {
     assert.deepEqual(verdict, { kind: "forward", message: control({ command: "kill", group: FRAME.name }) });
 });
 
-test("jump and hint are the shell's, and a jump stays on this server", () => {
-    assert.deepEqual(fromFrame(control({ command: "jump", location: "/system/logs" }), FRAME), { kind: "jump", location: "/system/logs", host: null });
-    assert.equal(fromFrame(control({ command: "jump", location: "https://evil.example" }), FRAME).kind, "drop");
-    assert.deepEqual(fromFrame(control({ command: "hint", hash: "/x" }), FRAME), { kind: "hash", hash: "/x" });
+test("a jump names a place on this server, with or without a host", () => {
+    assert.deepEqual(fromFrame(control({ command: "jump", location: "/system/logs", host: null }), FRAME), { kind: "jump", location: "/system/logs", host: null });
+    assert.deepEqual(fromFrame(control({ command: "jump", location: "storage#/x", host: "web2" }), FRAME), { kind: "jump", location: "/storage#/x", host: "web2" });
+    for (const location of ["https://evil.example", "//evil.example", "java" + "script:alert(1)", 5]) {
+        assert.equal(fromFrame(control({ command: "jump", location }), FRAME).kind, "refuse", String(location));
+    }
 });
 
-test("nonsense is dropped", () => {
-    for (const data of [null, 5, {}, "\n", "\nnull", "\n[]", "\n{", "no newline", control({ command: "oops" })]) {
-        assert.equal(fromFrame(data, FRAME).kind, "drop");
+test("hints tell where a page is, that the network changes, and that the host restarts", () => {
+    const hint = (fields: Record<string, unknown>) => fromFrame(control({ command: "hint", ...fields }), FRAME);
+
+    assert.deepEqual(hint({ hint: "location", hash: "/x" }), { kind: "hint", hint: { kind: "hash", hash: "/x" } });
+    assert.deepEqual(hint({ hint: "ignore_transport_health_check", data: true }), { kind: "hint", hint: { kind: "silence", silence: "tolerated" } });
+    assert.deepEqual(hint({ hint: "ignore_transport_health_check", data: false }), { kind: "hint", hint: { kind: "silence", silence: "fatal" } });
+    assert.deepEqual(hint({ hint: "restart", host: "web1" }), { kind: "hint", hint: { kind: "restart" } });
+    assert.equal(hint({ hint: "something-new" }).kind, "ignore");
+});
+
+test("a page tells its status for the menu, and that it has failed", () => {
+    assert.deepEqual(fromFrame(control({ command: "notify", page_status: { type: "warning", title: "4 updates" } }), FRAME), {
+        kind: "status",
+        status: { type: "warning", title: "4 updates" },
+    });
+    assert.equal(fromFrame(control({ command: "oops" }), FRAME).kind, "oops");
+});
+
+test("a frame's own question whether the link lives is answered by the shell", () => {
+    assert.deepEqual(fromFrame(control({ command: "ping", n: 3 }), FRAME), { kind: "answer", message: control({ command: "pong", n: 3 }) });
+});
+
+test("what only the shell may say is refused to a frame", () => {
+    for (const command of ["authorize", "superuser-init-done", "open", "response"]) {
+        assert.equal(fromFrame(control({ command, response: "Basic x" }), FRAME).kind, "refuse", command);
+    }
+});
+
+test("a package that is limited to its host cannot open a channel to another one", () => {
+    const limited: FrameIdentity = { ...FRAME, hosts: "own" };
+    const open = (host?: string) => fromFrame(control({ command: "open", channel: "4:7!1", payload: "echo", host }), limited);
+
+    assert.equal(open().kind, "forward");
+    assert.equal(open("web1").kind, "forward");
+    assert.deepEqual(open("db1"), { kind: "answer", message: control({ command: "close", channel: "4:7!1", problem: "access-denied" }) });
+});
+
+test("opening and closing are noted, so that a lost link can close what is open", () => {
+    const opened = fromFrame(control({ command: "open", channel: "4:7!1", payload: "echo" }), FRAME);
+    const closed = fromFrame(control({ command: "close", channel: "4:7!1" }), FRAME);
+
+    assert.equal(opened.kind === "forward" && opened.opened, "4:7!1");
+    assert.equal(closed.kind === "forward" && closed.closed, "4:7!1");
+    assert.equal(cutOff("4:7!1", "disconnected"), control({ command: "close", channel: "4:7!1", problem: "disconnected" }));
+});
+
+test("a frame hears whether it is seen", () => {
+    assert.equal(visibilityHint("hidden"), control({ command: "hint", hidden: true }));
+});
+
+test("nonsense is refused", () => {
+    for (const data of [null, 5, {}, "\n", "\nnull", "\n[]", "\n{", "no newline"]) {
+        assert.equal(fromFrame(data, FRAME).kind, "refuse");
     }
 });
 

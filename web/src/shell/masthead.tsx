@@ -1,6 +1,6 @@
 /** The bar at the top: product, host, superuser access, and the account menu. */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 
 import { _ } from "../i18n";
 import { hostAddress, type HostName } from "../routes";
@@ -13,6 +13,9 @@ import { chooseTheme, THEME_CHOICES, type ThemeChoice, themeChoice } from "./the
 
 const MENU_ID = "account-menu";
 
+/** Id of the navigation, which the button in the bar opens. */
+export const NAVIGATION_ID = "navigation";
+
 interface Props {
     readonly host: HostName;
     /** What the host calls itself; empty while unknown. */
@@ -20,23 +23,42 @@ interface Props {
     readonly userName: string;
     readonly superuser: SuperuserAccess | null;
     readonly onLogout: () => void;
+    /** Opens the navigation where it does not fit beside the page. */
+    readonly drawer: "open" | "closed";
+    readonly onDrawer: () => void;
+    /** What packages add: to the bar, and to the account menu. */
+    readonly help?: ComponentChildren;
+    readonly extras?: ComponentChildren;
 }
 
-export function Masthead({ host, hostLabel, userName, superuser, onLogout }: Props): JSX.Element {
+export function Masthead(props: Props): JSX.Element {
+    const { host, hostLabel, userName, superuser, onLogout } = props;
     return (
-        <header class="ph-masthead">
+        <header class="ph-masthead" id="topnav">
+            <button
+                type="button"
+                class="pf-v6-c-button pf-m-plain ph-drawer-button"
+                aria-label={_("Navigation")}
+                aria-expanded={props.drawer === "open"}
+                aria-controls={NAVIGATION_ID}
+                onClick={props.onDrawer}
+            >
+                <Icon name="menu" />
+            </button>
             <span class="ph-product">{_("Pilothouse")}</span>
             <a class="ph-host" href={hostAddress(host, { page: "overview" })} title={host}>
                 <HostText text={hostLabel || host} />
             </a>
             <span class="ph-masthead-space" />
             {superuser !== null && <SuperuserControl superuser={superuser} hostLabel={hostLabel || host} />}
-            <AccountMenu userName={userName} onLogout={onLogout} />
+            {props.help}
+            <AccountMenu userName={userName} onLogout={onLogout} extras={props.extras} />
         </header>
     );
 }
 
-function AccountMenu({ userName, onLogout }: { readonly userName: string; readonly onLogout: () => void }): JSX.Element {
+function AccountMenu(props: { readonly userName: string; readonly onLogout: () => void; readonly extras: ComponentChildren }): JSX.Element {
+    const { userName, onLogout, extras } = props;
     return (
         <div class="ph-account">
             <Button look="plain" icon="user" opens={MENU_ID}>
@@ -52,6 +74,7 @@ function AccountMenu({ userName, onLogout }: { readonly userName: string; readon
                         </label>
                     ))}
                 </fieldset>
+                {extras}
                 <Button onClick={onLogout}>{_("Log out")}</Button>
             </div>
         </div>

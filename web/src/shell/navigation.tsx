@@ -1,31 +1,39 @@
-/** The pages of the current host. */
+/** Our own pages of the current host. The same with packages is `package_navigation.tsx`. */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 
-import { _ } from "../i18n";
 import { hostAddress, type HostName } from "../routes";
-import { Icon } from "../ui/icon";
+import { Icon, type IconName } from "../ui/icon";
 import { NAVIGATION, type NavigationEntry, navigationIcon, navigationLabel, navigationView } from "./pages";
 
-export function Navigation({ host, current }: { readonly host: HostName; readonly current: NavigationEntry | null }): JSX.Element {
+export function OwnEntries({ host, current }: { readonly host: HostName; readonly current: NavigationEntry | null }): JSX.Element {
     return (
-        <nav class="pf-v6-c-nav ph-navigation" aria-label={_("Pages of this host")}>
-            <ul class="pf-v6-c-nav__list">
-                {NAVIGATION.map((entry) => (
-                    <li key={entry} class="pf-v6-c-nav__item">
-                        <a
-                            class={entry === current ? "pf-v6-c-nav__link pf-m-current" : "pf-v6-c-nav__link"}
-                            href={hostAddress(host, navigationView(entry))}
-                            aria-current={entry === current ? "page" : undefined}
-                        >
-                            <span class="pf-v6-c-nav__link-icon">
-                                <Icon name={navigationIcon(entry)} />
-                            </span>
-                            <span class="pf-v6-c-nav__link-text">{navigationLabel(entry)}</span>
-                        </a>
-                    </li>
-                ))}
-            </ul>
-        </nav>
+        <ul class="pf-v6-c-nav__list">
+            {NAVIGATION.map((entry) => (
+                <NavigationLink key={entry} href={hostAddress(host, navigationView(entry))} isCurrent={entry === current} icon={navigationIcon(entry)}>
+                    {navigationLabel(entry)}
+                </NavigationLink>
+            ))}
+        </ul>
+    );
+}
+
+export function NavigationLink(props: {
+    readonly href: string;
+    readonly isCurrent: boolean;
+    readonly icon?: IconName;
+    readonly children: ComponentChildren;
+}): JSX.Element {
+    return (
+        <li class="pf-v6-c-nav__item">
+            <a class={props.isCurrent ? "pf-v6-c-nav__link pf-m-current" : "pf-v6-c-nav__link"} href={props.href} aria-current={props.isCurrent ? "page" : undefined}>
+                {props.icon !== undefined && (
+                    <span class="pf-v6-c-nav__link-icon">
+                        <Icon name={props.icon} />
+                    </span>
+                )}
+                <span class="pf-v6-c-nav__link-text">{props.children}</span>
+            </a>
+        </li>
     );
 }

@@ -21,7 +21,8 @@ export function goTo(next: Route, how: "push" | "replace"): void {
 }
 
 export function startRouter(): void {
-    if (location.pathname === "/") history.replaceState(null, "", routeAddress(current.value));
+    // One address for each view: `/` and Cockpit's old ones without a host are written as ours.
+    if (current.value.kind !== "unknown") history.replaceState(null, "", routeAddress(current.value));
     addEventListener("popstate", () => {
         current.value = readRoute();
     });

@@ -2,20 +2,21 @@
 
 import { computed, signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { _, fill } from "../i18n";
 import { hostAddress, type HostName, LOCALHOST, type Route } from "../routes";
 import { visibleLine } from "../ui/host_text";
-import { Empty } from "../ui/states";
+import { pageProblem } from "../ui/problem";
+import { Empty, Failed, Loading } from "../ui/states";
 import { connection, linkState } from "./connection";
 import { ConnectionNotice } from "./connection_notice";
 import { HostPage } from "./host_page";
 import { readHostLabel, readUserName } from "./identity";
 import { logOut } from "./logout";
-import { Masthead } from "./masthead";
-import { Navigation } from "./navigation";
-import { frameName, PackagePage } from "./package_page";
+import { Masthead, NAVIGATION_ID } from "./masthead";
+import { OwnEntries } from "./navigation";
+import type * as PackagesChunk from "./packages";
 import type { PageContext } from "./page";
 import { navigationOf, viewTitle } from "./pages";
 import { goTo, route } from "./router";
@@ -29,16 +30,39 @@ const hostLabel = signal("");
 const superuser = signal<SuperuserAccess | null>(null);
 const superuserAccess = computed(() => superuser.value?.access.value ?? "off");
 
+/** Loaded behind the first page; `failed` when the server has it no more. */
+type Packages = { readonly kind: "loading" | "failed" } | { readonly kind: "ready"; readonly chunk: typeof PackagesChunk };
+const packages = signal<Packages>({ kind: "loading" });
+
+/** Loads what packages need, once for the page. */
+export function loadPackages(): void {
+    import("./packages").then(
+        (chunk) => {
+            chunk.startPackages();
+            packages.value = { kind: "ready", chunk };
+        },
+        () => {
+            packages.value = { kind: "failed" };
+        },
+    );
+}
+
 export function Shell(): JSX.Element {
     const shown = route.value;
+    const chunk = packages.value.kind === "ready" ? packages.value.chunk : null;
+    const shownPackage = shown.kind === "package" ? shown : null;
+    const current = shown.kind === "host" ? navigationOf(shown.view) : null;
+    const [drawer, setDrawer] = useState<"open" | "closed">("closed");
     const host = hostOf(shown);
     const main = useRef<HTMLElement>(null);
     const place = placeOf(shown);
 
     useHostFacts(host);
+    const title = titleOf(shown);
     useEffect(() => {
-        document.title = [titleOf(shown), visibleLine(hostLabel.value || host), _("Pilothouse")].filter((part) => part !== "").join(" – ");
+        document.title = [title, visibleLine(hostLabel.value || host), _("Pilothouse")].filter((part) => part !== "").join(" – ");
     });
+    useEffect(() => setDrawer("closed"), [shown]);
     // Another page begins at its top, and that is where the keyboard goes on.
     const lastPlace = useRef(place);
     useEffect(() => {
@@ -54,17 +78,47 @@ export function Shell(): JSX.Element {
             <a class="pf-v6-c-skip-to-content ph-skip" href={`#${MAIN_ID}`}>
                 {_("Skip to content")}
             </a>
-            <Masthead host={host} hostLabel={hostLabel.value} userName={userName.value} superuser={superuser.value} onLogout={logOut} />
+            <Masthead
+                host={host}
+                hostLabel={hostLabel.value}
+                userName={userName.value}
+                superuser={superuser.value}
+                onLogout={logOut}
+                drawer={drawer}
+                onDrawer={() => setDrawer(drawer === "open" ? "closed" : "open")}
+                help={chunk && <chunk.HelpButton shown={shownPackage} />}
+                extras={chunk && <chunk.AccountExtras />}
+            />
             <ConnectionNotice />
-            <Navigation host={host} current={shown.kind === "host" ? navigationOf(shown.view) : null} />
+            <nav
+                id={NAVIGATION_ID}
+                class={drawer === "open" ? "pf-v6-c-nav ph-navigation ph-navigation-open" : "pf-v6-c-nav ph-navigation"}
+                aria-label={_("Pages of this host")}
+                onKeyDown={(event) => {
+                    if (event.key === "Escape") setDrawer("closed");
+                }}
+            >
+                {chunk === null ? (
+                    <>
+                        <div class="ph-navigation-search" />
+                        <OwnEntries host={host} current={current} />
+                    </>
+                ) : (
+                    <chunk.FullNavigation host={host} current={current} shown={shownPackage} />
+                )}
+            </nav>
+            {drawer === "open" && <div class="ph-drawer-ground" onClick={() => setDrawer("closed")} />}
             <main id={MAIN_ID} ref={main} class={stale ? "ph-main ph-stale" : "ph-main"} tabIndex={-1}>
                 <Content shown={shown} place={place} />
+                {chunk && <chunk.PackageStage shown={shownPackage} hostLabel={hostLabel.value} />}
             </main>
+            {chunk && <chunk.ActivePages />}
+            {chunk && <chunk.SessionTimeNotice />}
         </div>
     );
 }
 
-function Content({ shown, place }: { readonly shown: Route; readonly place: string }): JSX.Element {
+function Content({ shown, place }: { readonly shown: Route; readonly place: string }): JSX.Element | null {
     switch (shown.kind) {
         case "host":
             return (
@@ -73,7 +127,15 @@ function Content({ shown, place }: { readonly shown: Route; readonly place: stri
                 </div>
             );
         case "package":
-            return <PackagePage key={place} route={shown} />;
+            return packages.value.kind === "ready" ? null : (
+                <div class="ph-page">
+                    {packages.value.kind === "loading" ? (
+                        <Loading waitingFor={_("Waiting for the server to send this page.")} lines={4} />
+                    ) : (
+                        <Failed problem={pageProblem("page-not-loaded", _("This page could not be loaded. The server may have been updated: load the whole page again."))} />
+                    )}
+                </div>
+            );
         case "unknown":
             return (
                 <div class="ph-page">
@@ -131,7 +193,7 @@ function placeOf(shown: Route): string {
         case "host":
             return `${shown.host} ${shown.view.page}`;
         case "package":
-            return frameName(shown.host, shown);
+            return `${shown.host}/${shown.package}/${shown.component}`;
         case "unknown":
             return "";
     }
@@ -142,7 +204,7 @@ function titleOf(shown: Route): string {
         case "host":
             return viewTitle(shown.view);
         case "package":
-            return shown.package;
+            return packages.value.kind === "ready" ? packages.value.chunk.packageTitle(shown) : shown.package;
         case "unknown":
             return _("No such page");
     }

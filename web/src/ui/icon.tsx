@@ -22,7 +22,9 @@ export type IconName =
     | "down"
     | "search"
     | "close"
-    | "follow";
+    | "follow"
+    | "menu"
+    | "help";
 
 export function Icon({ name }: { readonly name: IconName }): JSX.Element {
     return (
