@@ -7,6 +7,7 @@
  *   are served below `/assets/`, unchanged for ever.
  * - `dist/entries.json`: logical name → file name, among others `shell.js`, `shell.css`, `login.css`.
  *   `shell.js` is a module (`<script type="module">`); `preload` lists the modules that it imports statically.
+ * - `dist/static/fonts/*.woff2`: fonts for packages, served below `/cockpit/static/fonts/`.
  * - `dist/base1/cockpit.js`: a classic script that sets `window.cockpit`, for packages written for Cockpit.
  */
 
@@ -17,6 +18,7 @@ import path from "node:path";
 import * as esbuild from "esbuild";
 import { type Output, budgetLines } from "./build/budgets";
 import { writeCompressed } from "./build/compress";
+import { copyFonts } from "./build/fonts";
 import { loginSheet, shellSheet } from "./build/styles";
 import { withoutInlineStyles } from "./build/xterm";
 
@@ -91,6 +93,8 @@ async function build(): Promise<void> {
         format: "iife",
     });
     for (const output of base1.outputFiles) await write(path.relative(dist, output.path), output.contents);
+
+    await copyFonts(root, path.join(dist, "static/fonts"));
 
     const shellScripts = staticImports(shell.metafile, entryOf(shell.metafile, "src/main.ts"));
     const [shellScript, ...preload] = shellScripts.map((file) => path.basename(file));

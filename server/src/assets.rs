@@ -134,7 +134,12 @@ impl Assets {
 }
 
 impl File {
-    fn new(path: &str, plain: Bytes, brotli: Option<Bytes>, gzip: Option<Bytes>) -> Option<Self> {
+    pub(crate) fn new(
+        path: &str,
+        plain: Bytes,
+        brotli: Option<Bytes>,
+        gzip: Option<Bytes>,
+    ) -> Option<Self> {
         let digest = hex(Sha256::digest(&plain).get(..12)?);
         let coded = |bytes: Bytes, coding: &str| {
             let tag = HeaderValue::from_str(&format!("\"{digest}{coding}\"")).ok()?;
@@ -237,7 +242,7 @@ fn bytes_of(data: std::borrow::Cow<'static, [u8]>) -> Bytes {
 }
 
 /// Names of letters, digits, `-`, `_` and `.` that do not begin with a dot, joined by single slashes.
-fn is_plain_path(path: &str) -> bool {
+pub(crate) fn is_plain_path(path: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let name = |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(fits);
     path.len() <= 255 && path.split('/').all(name)

@@ -35,7 +35,7 @@ use crate::relay::socket::own_channel;
 use crate::sessions::{Boottime, Session, TakerId};
 use description::Description;
 
-pub(crate) use package::package;
+pub(crate) use package::{is_checksum, package};
 
 /// `GET /cockpit[+APP]/channel/TOKEN?BASE64`, to be upgraded or not.
 pub(crate) async fn channel(

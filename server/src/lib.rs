@@ -18,6 +18,7 @@ mod relay;
 mod routes;
 mod sessions;
 mod state_dir;
+mod static_files;
 #[cfg(test)]
 mod testing;
 mod tls;
@@ -49,10 +50,11 @@ pub struct Server {
     pub(crate) logins: login::Logins,
     pub(crate) assets: Arc<assets::Assets>,
     pub(crate) pages: pages::Pages,
+    pub(crate) static_files: static_files::StaticFiles,
 }
 
 impl Server {
-    /// Builds the parts from the settings; nothing is read but the interface, and nothing is bound.
+    /// Builds the parts from the settings; nothing is read but the interface and the system's name, and nothing is bound.
     pub fn new(config: Config) -> Self {
         let assets = Arc::new(assets::Assets::new(&config));
         Self {
@@ -61,6 +63,7 @@ impl Server {
             sessions: sessions::Sessions::new(&config),
             logins: login::Logins::new(&config),
             pages: pages::Pages::new(&config, Arc::clone(&assets)),
+            static_files: static_files::StaticFiles::of_this_machine(),
             assets,
             config,
         }

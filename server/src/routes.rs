@@ -48,6 +48,8 @@ pub(crate) enum Segment {
     Application,
     /// `@HOST`.
     AtHost,
+    /// `$` and the checksum of all packages.
+    Checksum,
     /// One segment that is not empty.
     Any,
     /// One or more segments; the last in its row.
@@ -98,7 +100,7 @@ pub(crate) enum Check {
     OwnOrigin,
 }
 
-use Segment::{Any, Application as App, AtHost, Is, Rest, StockPage};
+use Segment::{Any, Application as App, AtHost, Checksum, Is, Rest, StockPage};
 
 const fn page(path: &'static [Segment]) -> Row {
     Row {
@@ -117,6 +119,17 @@ const fn public(path: &'static [Segment], target: Target) -> Row {
         path,
         target,
         caller: Caller::Anyone,
+        check: Check::Navigation,
+        event: None,
+    }
+}
+
+const fn package(path: &'static [Segment]) -> Row {
+    Row {
+        methods: Methods::Get,
+        path,
+        target: Target::Package,
+        caller: Caller::Session,
         check: Check::Navigation,
         event: None,
     }
@@ -192,14 +205,9 @@ pub(crate) static TABLE: &[Row] = &[
         event: None,
     },
     public(&[App, AtHost, Is("base1"), Rest], Target::Base),
-    Row {
-        methods: Methods::Get,
-        path: &[App, AtHost, Rest],
-        target: Target::Package,
-        caller: Caller::Session,
-        check: Check::Navigation,
-        event: None,
-    },
+    public(&[App, Checksum, Is("base1"), Rest], Target::Base),
+    package(&[App, AtHost, Rest]),
+    package(&[App, Checksum, Rest]),
     public(&[App, Is("static"), Rest], Target::Static),
     public(&[Is("favicon.ico")], Target::Icon),
     public(&[Is("ping")], Target::Ping),
@@ -229,6 +237,7 @@ impl Segment {
             Self::Is(word) => text == word,
             Self::Application => Application::parse(text).is_some(),
             Self::AtHost => text.strip_prefix('@').is_some_and(|host| !host.is_empty()),
+            Self::Checksum => text.strip_prefix('$').is_some_and(external::is_checksum),
             Self::Any => !text.is_empty(),
             Self::Rest => true,
             Self::StockPage => STOCK_PAGES.contains(&text),
@@ -356,12 +365,12 @@ async fn serve(
         }
         Target::Asset => file(server, request.uri().path(), request.headers(), Keep::ForEver),
         Target::Static => {
-            let path = request
-                .uri()
-                .path()
-                .find("/static/")
-                .and_then(|at| request.uri().path().get(at..));
-            file(server, path.unwrap_or_default(), request.headers(), Keep::Revalidate)
+            let path = request.uri().path().split_once("/static/");
+            let (_, path) = path.unwrap_or_default();
+            let answer = server
+                .static_files
+                .answer(&server.assets, path, request.headers());
+            answer.unwrap_or_else(|| server.pages.error_page(&ErrorPage::NotFound))
         }
         Target::Icon => icon(server, request.headers()),
         Target::Ping => ping(),
@@ -456,6 +465,7 @@ mod tests {
             Segment::Is(word) => (*word).to_owned(),
             Segment::Application => "cockpit+app".to_owned(),
             Segment::AtHost => "@web1".to_owned(),
+            Segment::Checksum => "$5e".to_owned(),
             Segment::Any => "x".to_owned(),
             Segment::Rest => "y/z".to_owned(),
             Segment::StockPage => "system".to_owned(),
@@ -517,6 +527,7 @@ mod tests {
                 Target::Login,
                 Target::LoginForm,
                 Target::Base,
+                Target::Base,
                 Target::Static,
                 Target::Icon,
                 Target::Ping,
@@ -542,6 +553,9 @@ mod tests {
             "/@",
             "/@/x",
             "/cockpit/@/x",
+            "/cockpit/$/x",
+            "/cockpit/$5g/x",
+            "/$5e/x",
             "/cockpit/login/",
             "/cockpit/login/x",
             "/cockpit/channel/",

@@ -60,10 +60,13 @@ impl Answer {
         Self::error(404, "Not Found", "Not found")
     }
 
-    /// May be kept for ever: its address changes when it does (T14). Who has it already hears only that.
-    fn keep(&mut self, tag: &str, request: &Request) {
-        self.headers
-            .insert("Cache-Control", "private, max-age=31536000, immutable".to_owned());
+    /// May be kept: its address changes when it does (T14). Who has it already hears only that.
+    fn keep(&mut self, tag: &str, keep: Keep, request: &Request) {
+        let control = match keep {
+            Keep::Ever => "private, max-age=31536000, immutable",
+            Keep::AfterAsking => "private, no-cache",
+        };
+        self.headers.insert("Cache-Control", control.to_owned());
         self.headers.insert("ETag", format!("\"{tag}\""));
         if is_known(request, tag) {
             self.status = 304;
@@ -73,6 +76,18 @@ impl Answer {
         }
     }
 }
+
+/// How a browser may keep what it got at an address with the checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Without asking again.
+    Ever,
+    /// It asks each time whether it changed: it depends on the language too.
+    AfterAsking,
+}
+
+/// Tells the server where this document and what it loads may be kept: at `/$` and this word.
+const CHECKSUM: &str = "X-Cockpit-Pkg-Checksum";
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -87,7 +102,13 @@ pub(super) fn answer(loaded: &Loaded, request: &Request) -> Answer {
     };
     match path {
         "manifests.json" => Answer::new("application/json", loaded.manifests.as_bytes().to_vec()),
-        "manifests.js" => Answer::new(SCRIPT, manifests_script(&loaded.manifests)),
+        "manifests.js" => {
+            let mut answer = Answer::new(SCRIPT, manifests_script(&loaded.manifests));
+            if let Some(checksum) = checksum {
+                answer.keep(&checksum.word, Keep::Ever, request);
+            }
+            answer
+        }
         "manifests-i18n.js" => {
             let mut body = all_translations(loaded, "po.manifest.js", request);
             body.extend_from_slice(&manifests_script(&loaded.manifests));
@@ -105,7 +126,8 @@ fn is_known(request: &Request, tag: &str) -> bool {
         .any(|known| known.trim().trim_start_matches("W/").trim_matches('"') == tag)
 }
 
-/// One file of one package. With a checksum that covers it, it may be kept, unless it depends on the language.
+/// One file of one package. With a checksum that covers it, it may be kept; but a document never is, as the policy that
+/// comes with it can change without it.
 fn file(loaded: &Loaded, request: &Request, path: &str, checksum: Option<&Checksum>) -> Answer {
     let gzip = accepts_gzip(request.accept_encoding.as_deref());
     let Some((name, file)) = path.split_once('/') else {
@@ -118,11 +140,7 @@ fn file(loaded: &Loaded, request: &Request, path: &str, checksum: Option<&Checks
         return Answer::not_found();
     }
     if file == "po.js" || file == "po.manifest.js" {
-        let content = translation(package, file, request, gzip);
-        return match content {
-            Some(content) => send(file, content),
-            None => Answer::new(SCRIPT, Vec::new()),
-        };
+        return translated(package, request, file, checksum, gzip);
     }
     let mut found = content::find(package, file, gzip);
     if let (Err(Missing::NotFound), Some(decoded)) = (&found, percent_decoded(file)) {
@@ -137,9 +155,11 @@ fn file(loaded: &Loaded, request: &Request, path: &str, checksum: Option<&Checks
             if kind.is_some_and(|kind| kind.starts_with("text/html")) {
                 let policy = policy_header(package, request);
                 answer.headers.insert("Content-Security-Policy", policy);
-            }
-            if lasting {
-                answer.keep(&tag, request);
+                answer
+                    .headers
+                    .insert(CHECKSUM, loaded.checksum().word.clone());
+            } else if lasting {
+                answer.keep(&tag, Keep::Ever, request);
             }
             answer
         }
@@ -150,6 +170,32 @@ fn file(loaded: &Loaded, request: &Request, path: &str, checksum: Option<&Checks
             Answer::error(500, "Internal Server Error", "The file cannot be read")
         }
     }
+}
+
+/// `po.js` or `po.manifest.js`; an empty script when there is no translation.
+fn translated(
+    package: &Package,
+    request: &Request,
+    file: &str,
+    checksum: Option<&Checksum>,
+    gzip: Gzip,
+) -> Answer {
+    let found = translation(package, file, request, gzip);
+    let tag = found
+        .as_ref()
+        .map_or("en", |(language, _)| language)
+        .to_owned();
+    let (mut answer, is_covered) = match found {
+        Some((_, content)) => {
+            let is_covered = checksum.is_some_and(|checksum| checksum.covers(&content));
+            (send(file, content), is_covered)
+        }
+        None => (Answer::new(SCRIPT, Vec::new()), true),
+    };
+    if let (Some(checksum), true) = (checksum, is_covered) {
+        answer.keep(&format!("{}-{tag}", checksum.word), Keep::AfterAsking, request);
+    }
+    answer
 }
 
 fn policy_header(package: &Package, request: &Request) -> String {
@@ -220,18 +266,25 @@ fn accepts_gzip(accept_encoding: Option<&str>) -> Gzip {
     if accepts { Gzip::Accepted } else { Gzip::Refused }
 }
 
-/// `po.js` or `po.manifest.js` in the best language that there is.
-fn translation(package: &Package, file: &str, request: &Request, gzip: Gzip) -> Option<Content> {
+/// `po.js` or `po.manifest.js` in the best language that there is, and which that is.
+fn translation(
+    package: &Package,
+    file: &str,
+    request: &Request,
+    gzip: Gzip,
+) -> Option<(String, Content)> {
     let stem = file.strip_suffix("js")?;
-    language::translations(&request.accept_language)
-        .iter()
-        .find_map(|language| content::find(package, &format!("{stem}{language}.js"), gzip).ok())
+    let languages = language::translations(&request.accept_language);
+    languages.into_iter().find_map(|language| {
+        let content = content::find(package, &format!("{stem}{language}.js"), gzip).ok()?;
+        Some((language, content))
+    })
 }
 
 fn all_translations(loaded: &Loaded, file: &str, request: &Request) -> Vec<u8> {
     let mut script = Vec::new();
     for package in loaded.packages.values() {
-        if let Some(content) = translation(package, file, request, Gzip::Refused) {
+        if let Some((_, content)) = translation(package, file, request, Gzip::Refused) {
             script.extend_from_slice(&content.bytes);
             script.extend_from_slice(b"\n;\n");
         }

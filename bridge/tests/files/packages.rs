@@ -300,8 +300,8 @@ fn pages_get_a_policy_and_other_files_do_not() {
 fn an_address_with_the_checksum_may_be_kept_until_something_changes() {
     let machine = Machine::new();
     machine.manifest("usr/a", &json!({}));
-    machine.write("usr/a/x.js", "one");
     machine.write("usr/a/po.de.js", "de");
+    machine.write("usr/a/x.js", "one");
     let packages = machine.packages();
     let checksum = packages.checksum();
     let path = format!("/${checksum}/a/x.js");
@@ -327,11 +327,27 @@ fn an_address_with_the_checksum_may_be_kept_until_something_changes() {
         accept_language: "de".to_owned(),
         ..Request::default()
     };
+    // What depends on the language too is asked for again each time.
     let answer = packages.answer(&translation);
     assert_eq!(
         (answer.body.as_slice(), answer.headers["Cache-Control"].as_str()),
-        (&b"de"[..], "no-cache, no-store")
+        (&b"de"[..], "private, no-cache")
     );
+    let known = Request { if_none_match: Some(answer.headers["ETag"].clone()), ..translation };
+    assert_eq!(packages.answer(&known).status, 304);
+    let english = Request { accept_language: "en".to_owned(), ..known };
+    assert_eq!(packages.answer(&english).status, 200);
+
+    // A document is not kept: its policy may change without it.
+    machine.write("usr/a/index.html", "<html>");
+    let answer = get(&packages, &format!("/${checksum}/a/index.html"));
+    assert_eq!(answer.headers["Cache-Control"], "no-cache, no-store");
+    let answer = get(&packages, "/a/index.html");
+    assert_eq!(answer.headers["X-Cockpit-Pkg-Checksum"], checksum);
+    let manifests = get(&packages, &format!("/${checksum}/manifests.js"));
+    assert!(kept(&manifests));
+    assert!(!kept(&get(&packages, "/manifests.js")));
+    std::fs::remove_file(machine.path("usr/a/index.html")).unwrap();
 
     // A file that changed after the sum was made is not what the address promises, reloaded or not.
     machine.write("usr/a/x.js", "longer");

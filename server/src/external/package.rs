@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use protocol::control::{Encoding, Open};
@@ -19,12 +20,15 @@ use super::download::ChannelBody;
 use super::{Channel, Event, refused, status_of};
 use crate::Server;
 use crate::admission::{Application, Connection};
+use crate::assets::Keep;
 use crate::config::PackageScripts;
 use crate::pages::ErrorPage;
 use crate::relay::link::Opcode;
 use crate::sessions::Session;
+use crate::static_files;
 
-/// `GET /cockpit[+APP]/@HOST/PKG/FILE`, `/cockpit[+APP]/@HOST/manifests.{json,js}`.
+/// `GET /cockpit[+APP]/@HOST/PKG/FILE`, `/cockpit[+APP]/@HOST/manifests.{json,js}`, and the same with `$SUM`, the
+/// checksum of all packages, in the place of `@HOST`.
 pub(crate) async fn package(
     State(server): State<Arc<Server>>,
     connection: Connection,
@@ -44,13 +48,55 @@ pub(crate) async fn package(
     let Some(open) = open(path, &parts.headers, connection) else {
         return server.pages.error_page(&ErrorPage::Internal);
     };
-    answer(&server, &session, open).await
+    match answer(&server, &session, open).await {
+        (response, _) if response.status() == StatusCode::NOT_FOUND => {
+            // Style sheets made with PatternFly name its fonts beside themselves, and packages leave them to the server.
+            let font = path
+                .split_once("/assets/fonts/")
+                .and_then(|(_, file)| static_files::font(&server.assets, file.rsplit('/').next()?));
+            font.map_or(response, |font| font.answer(&parts.headers, Keep::Revalidate))
+        }
+        (response, Some(checksum)) => lasting_address(&parts, &checksum).unwrap_or(response),
+        (response, None) => response,
+    }
 }
 
-/// `/PKG/FILE`, what follows the host in `/cockpit[+APP]/@HOST/PKG/FILE`.
+/// What the bridge is asked for: `/PKG/FILE` of `/cockpit[+APP]/@HOST/PKG/FILE`, `/$SUM/PKG/FILE` of
+/// `/cockpit[+APP]/$SUM/PKG/FILE`.
 fn path_in_packages(path: &str) -> Option<&str> {
-    let (_cockpit, rest) = path.strip_prefix('/')?.split_once("/@")?;
-    rest.find('/').and_then(|at| rest.get(at..))
+    let (_cockpit, rest) = path.strip_prefix('/')?.split_once('/')?;
+    match rest.strip_prefix('@') {
+        Some(rest) => rest.find('/').and_then(|at| rest.get(at..)),
+        None if rest.starts_with('$') => path.get(path.len() - rest.len() - 1..),
+        None => None,
+    }
+}
+
+/// Leads a frame to the address of its document that holds the packages' checksum, so that the browser may keep what the
+/// document loads (T14). Others get the document where they asked for it.
+fn lasting_address(parts: &Parts, checksum: &HeaderValue) -> Option<Response> {
+    let destination = parts.headers.get("sec-fetch-dest")?;
+    let (cockpit, rest) = parts.uri.path().split_once("/@")?;
+    let at = rest.find('/')?;
+    let checksum = checksum.to_str().ok().filter(|word| is_checksum(word))?;
+    if destination != "iframe" {
+        return None;
+    }
+    let query = parts
+        .uri
+        .query()
+        .map_or_else(String::new, |query| format!("?{query}"));
+    let address = format!("{cockpit}/${checksum}{}{query}", rest.get(at..)?);
+    let headers = [
+        (header::LOCATION, HeaderValue::try_from(address).ok()?),
+        (header::CACHE_CONTROL, NO_STORE),
+    ];
+    Some((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+}
+
+/// Whether `word` can be what the bridge calls a checksum: nothing that means something else in an address.
+pub(crate) fn is_checksum(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn open(path: &str, headers: &HeaderMap, connection: Connection) -> Option<Open> {
@@ -75,25 +121,33 @@ fn open(path: &str, headers: &HeaderMap, connection: Connection) -> Option<Open>
     Some(open)
 }
 
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store");
+
 /// Headers of the request that the bridge is told, and what it calls them.
-const TOLD: [(HeaderName, &str); 3] = [
+const TOLD: [(HeaderName, &str); 4] = [
+    (header::IF_NONE_MATCH, "If-None-Match"),
     (header::ACCEPT_LANGUAGE, "Accept-Language"),
     (header::ACCEPT_ENCODING, "Accept-Encoding"),
     (header::HOST, "X-Forwarded-Host"),
 ];
 
-async fn answer(server: &Server, session: &Arc<Session>, open: Open) -> Response {
+/// The response, and the packages' checksum if the bridge said it.
+async fn answer(
+    server: &Server,
+    session: &Arc<Session>,
+    open: Open,
+) -> (Response, Option<HeaderValue>) {
     let queue = server.config.relay.socket_queue;
     let mut channel = match Channel::open(session, open, Opcode::Binary, queue) {
         Ok(channel) => channel,
-        Err(error) => return refused(server, &error),
+        Err(error) => return (refused(server, &error), None),
     };
     channel.done();
     let head = match head(&mut channel).await {
         Ok(head) => head,
-        Err(problem) => return problem_response(server, &problem),
+        Err(problem) => return (problem_response(server, &problem), None),
     };
-    match head.status {
+    let response = match head.status {
         StatusCode::NOT_FOUND => server.pages.error_page(&ErrorPage::NotFound),
         status => {
             let mut response = Response::new(Body::new(ChannelBody::new(channel, None)));
@@ -106,13 +160,18 @@ async fn answer(server: &Server, session: &Arc<Session>, open: Open) -> Response
                 .insert(header::CONTENT_SECURITY_POLICY, policy);
             response
         }
-    }
+    };
+    (response, head.checksum)
 }
 
 struct Head {
     status: StatusCode,
     headers: HeaderMap,
+    checksum: Option<HeaderValue>,
 }
+
+/// The bridge's header with the checksum of all packages; for us alone.
+const CHECKSUM: &str = "x-cockpit-pkg-checksum";
 
 /// The first frame: status, reason and headers as JSON.
 async fn head(channel: &mut Channel) -> Result<Head, Problem> {
@@ -129,18 +188,21 @@ fn parse_head(data: &[u8]) -> Option<Head> {
     let mut fields = json::parse_object(data).ok()?;
     let status = u16::try_from(fields.get("status")?.as_u64()?).ok()?;
     let mut headers = HeaderMap::new();
+    let mut checksum = None;
     if let Some(Value::Object(sent)) = fields.remove("headers") {
         for (name, value) in sent {
             let name = HeaderName::try_from(name.as_str()).ok()?;
-            if let (true, Value::String(value)) = (PASSED_ON.contains(&name), value) {
-                headers.insert(name, HeaderValue::try_from(value).ok()?);
+            let Value::String(value) = value else { continue };
+            let value = HeaderValue::try_from(value).ok()?;
+            if PASSED_ON.contains(&name) {
+                headers.insert(name, value);
+            } else if name == CHECKSUM {
+                checksum = Some(value);
             }
         }
     }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-cache, no-store"));
-    Some(Head { status: StatusCode::from_u16(status).ok()?, headers })
+    headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+    Some(Head { status: StatusCode::from_u16(status).ok()?, headers, checksum })
 }
 
 /// The policy of a package's document: the bridge's (Cockpit's default merged with the manifest's), without what lets
@@ -235,6 +297,7 @@ fn problem_response(server: &Server, problem: &Problem) -> Response {
 fn the_host_of_a_package_address_is_left_out() {
     assert_eq!(path_in_packages("/cockpit/@localhost/shell/index.html"), Some("/shell/index.html"));
     assert_eq!(path_in_packages("/cockpit+app/@web1/manifests.json"), Some("/manifests.json"));
+    assert_eq!(path_in_packages("/cockpit/$5e/shell/@x/a.js"), Some("/$5e/shell/@x/a.js"));
     assert_eq!(path_in_packages("/cockpit/@localhost"), None);
     assert_eq!(path_in_packages("/cockpit/x"), None);
 }

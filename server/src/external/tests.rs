@@ -317,3 +317,70 @@ async fn a_package_file_that_is_not_there_is_not_found() {
         .await;
     assert_eq!(without.status, 401);
 }
+
+/// Answers the next opened channel with this head, and returns its `open`.
+async fn play_package(bridge: &mut Bridge, head: Value) -> Value {
+    let (open, id) = opened(bridge).await;
+    bridge.data(format!("{id}\n{head}").as_bytes()).await;
+    bridge
+        .control(&json!({ "command": "done", "channel": id }))
+        .await;
+    bridge
+        .control(&json!({ "command": "close", "channel": id }))
+        .await;
+    open
+}
+
+#[tokio::test]
+async fn a_frame_is_led_to_the_address_with_the_checksum_and_others_are_not() {
+    let line = "GET /cockpit/@web1/system/index.html?x=1";
+    for (destination, checksum, location) in [
+        ("iframe", "5e1f", Some("/cockpit/$5e1f/system/index.html?x=1")),
+        ("document", "5e1f", None),
+        ("iframe", "//elsewhere.example", None),
+        ("iframe", "", None),
+    ] {
+        let mut stage = Stage::new().await;
+        let (cookie, _csrf, mut bridge) = logged_in(&mut stage).await;
+        let cookie = format!("Cookie: {cookie}");
+        let destination = format!("Sec-Fetch-Dest: {destination}");
+        let headers = [cookie.as_str(), destination.as_str()];
+        let head = json!({
+            "status": 200, "reason": "OK",
+            "headers": { "Content-Type": "text/html", "X-Cockpit-Pkg-Checksum": checksum }
+        });
+        let (answer, _open) =
+            tokio::join!(stage.request(line, &headers, ""), play_package(&mut bridge, head));
+
+        let led = answer
+            .headers
+            .get("location")
+            .map(|to| to.to_str().unwrap());
+        assert_eq!(led, location, "{destination} {checksum}");
+        assert_eq!(answer.status, if location.is_some() { 307 } else { 200 });
+        assert!(answer.header("cache-control").contains("no-store"));
+        assert!(answer.headers.get("x-cockpit-pkg-checksum").is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_the_browser_has_already_is_not_sent_again() {
+    let mut stage = Stage::new().await;
+    let (cookie, _csrf, mut bridge) = logged_in(&mut stage).await;
+    let cookie = format!("Cookie: {cookie}");
+    let headers = [cookie.as_str(), "If-None-Match: \"5e1f-de\""];
+    let head = json!({
+        "status": 304, "reason": "Not Modified",
+        "headers": { "ETag": "\"5e1f-de\"", "Cache-Control": "private, no-cache" }
+    });
+    let (answer, open) = tokio::join!(
+        stage.request("GET /cockpit/$5e1f/system/po.js", &headers, ""),
+        play_package(&mut bridge, head)
+    );
+
+    assert_eq!(open["path"], "/$5e1f/system/po.js");
+    assert_eq!(open["headers"]["If-None-Match"], "\"5e1f-de\"");
+    assert_eq!((answer.status, answer.body.as_slice()), (304, &b""[..]));
+    assert_eq!(answer.header("etag"), "\"5e1f-de\"");
+    assert_eq!(answer.header("cache-control"), "private, no-cache");
+}
