@@ -20,13 +20,16 @@ const WEB_PLACE = "/usr/local/share/pilothouse-web";
 /** What the machine's people log in with; they protect nothing. */
 export const PASSWORDS = { ada: "correct-horse-7", eve: "battery-staple-8" };
 
-/** Boots it, with the server running: people `ada` (may use sudo with her password) and `eve`, service `cron`. */
-export function bootMachine({ release = "debian12", name = "web1" } = {}) {
+/**
+ * Boots it, with the server in it: people `ada` (may use sudo with her password) and `eve`, service `cron`. `more` are
+ * further arguments of `lab up`.
+ */
+export function bootMachine({ release = "debian12", name = "web1", more = [] } = {}) {
     if (process.getuid() !== 0) throw new Error("the tests against a real machine boot one, which needs root: run them with sudo");
     for (const program of ["lab", "pilothouse"]) {
         if (!existsSync(BUILT + program)) throw new Error(`${BUILT}${program} is not there: cargo build -p machines -p cli`);
     }
-    const machine = new Machine(`e2e-${process.pid}`, name, release);
+    const machine = new Machine(`e2e-${process.pid}`, name, release, more);
     process.once("exit", () => machine.down());
     for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
     machine.copyIn(`${BUILT}pilothouse`, "/usr/local/bin/pilothouse", "755");
@@ -40,11 +43,11 @@ class Machine {
     #place;
     #isUp = true;
 
-    constructor(set, name, release) {
+    constructor(set, name, release, more) {
         this.#set = set;
         this.name = name;
         const people = Object.entries(PASSWORDS).flatMap(([user, password]) => ["--user", `${user}=${password}`]);
-        const described = run(["--set", set, "up", release, "--name", name, "--json", "--sudo", "password", "--package", "cron", ...people]);
+        const described = run(["--set", set, "up", release, "--name", name, "--json", "--sudo", "password", "--package", "cron", ...people, ...more]);
         this.address = JSON.parse(described).address;
         const listed = JSON.parse(run(["list", "--json"])).find((machine) => machine.address === this.address);
         this.#place = `${listed.lab}/${name}`;
@@ -63,6 +66,11 @@ class Machine {
     /** The same, for what may fail: only its exit status. */
     status(...command) {
         return spawnSync(`${BUILT}lab`, ["shell", this.#place, ...command], { stdio: "ignore" }).status;
+    }
+
+    /** Runs a shell script as root in it, to its end; it stops at the first command that fails. */
+    script(text) {
+        return execFileSync(`${BUILT}lab`, ["shell", this.#place, "bash", "-e", "-s"], { encoding: "utf8", input: text, stdio: ["pipe", "pipe", "inherit"] }).trimEnd();
     }
 
     copyIn(file, target, mode) {
