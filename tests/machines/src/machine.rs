@@ -297,7 +297,7 @@ impl Machine {
         self
     }
 
-    /// Lets root in it change its network, as NetworkManager does. The namespace is the machine's own.
+    /// Lets root in it change its network, as `NetworkManager` does. The namespace is the machine's own.
     #[must_use]
     pub fn changes_its_network(mut self) -> Self {
         self.network_rights = NetworkRights::Change;
