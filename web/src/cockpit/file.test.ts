@@ -3,16 +3,25 @@ import { test } from "node:test";
 import { ScriptedBridge, connectTo, settled } from "../testing/bridge";
 import { cockpit } from "./cockpit";
 
-/** A bridge with one file, which keeps what `fsreplace1` gives it and tells watchers. */
+/** A bridge with one file, which keeps what `fsreplace1` gives it and tells watchers; an old one without `fsinfo`. */
 class OneFile {
     content: string | null;
     version = 1;
     readonly bridge: ScriptedBridge;
     beforeReplace: (() => void) | null = null;
 
-    constructor(content: string | null) {
+    constructor(
+        content: string | null,
+        readonly watching: "fsinfo" | "fswatch1" = "fsinfo",
+    ) {
         this.content = content;
         this.bridge = new ScriptedBridge()
+            .script("fsinfo", {
+                opened: (channel) => {
+                    if (watching === "fsinfo") channel.send(this.info);
+                    else channel.close({ problem: "not-supported" });
+                },
+            })
             .script("fsread1", {
                 opened: (channel) => {
                     if (this.content !== null) channel.send(this.content);
@@ -41,13 +50,18 @@ class OneFile {
         return this.content === null ? "-" : `v${this.version}`;
     }
 
+    private get info(): string {
+        return JSON.stringify(this.content === null ? { info: null, error: { problem: "not-found" } } : { info: { tag: this.tag }, error: null });
+    }
+
     change(content: string | null): void {
         this.content = content;
         this.version++;
     }
 
     tellWatchers(): void {
-        this.bridge.channel("fswatch1").send(JSON.stringify({ event: "changed", path: "/etc/motd", tag: this.tag }));
+        const event = JSON.stringify({ event: "changed", path: "/etc/motd", tag: this.tag });
+        this.bridge.channel(this.watching).send(this.watching === "fsinfo" ? this.info : event);
     }
 }
 
@@ -108,27 +122,32 @@ test("modify reads again and tries again when somebody else was faster", async (
     assert.equal(there.content, "b!");
 });
 
-test("watch calls back now, after changes by others, and once for our own", async () => {
-    const there = new OneFile("first");
-    const file = cockpit.file("/etc/motd");
-    const seen: unknown[] = [];
+for (const watching of ["fsinfo", "fswatch1"] as const) {
+    test(`watch by ${watching} calls back now, after changes by others, and once for our own`, async () => {
+        const there = new OneFile("first", watching);
+        const file = cockpit.file("/etc/motd");
+        const seen: unknown[] = [];
 
-    const watch = file.watch((content, tag) => seen.push([content, tag]));
-    await settled();
-    there.change("second");
-    there.tellWatchers();
-    await settled();
-    await file.replace("third");
-    there.tellWatchers();
-    await settled();
-    assert.deepEqual(seen, [["first", "v1"], ["second", "v2"], ["third", "v3"]]);
+        const watch = file.watch((content, tag) => seen.push([content, tag]));
+        await settled();
+        there.change("second");
+        there.tellWatchers();
+        await settled();
+        await file.replace("third");
+        there.tellWatchers();
+        await settled();
+        there.change(null);
+        there.tellWatchers();
+        await settled();
+        assert.deepEqual(seen, [["first", "v1"], ["second", "v2"], ["third", "v3"], [null, "-"]]);
 
-    watch.remove();
-    await settled();
-    assert.equal(there.bridge.channel("fswatch1").controls[0]?.command, "close");
-});
+        watch.remove();
+        await settled();
+        assert.equal(there.bridge.channel(watching).controls[0]?.command, "close");
+    });
+}
 
-test("watch without reading tells the tag only", async () => {
+test("watch without reading tells the tag only: how things stand, and every change", async () => {
     const there = new OneFile("first");
     const seen: unknown[] = [];
     cockpit.file("/etc/motd").watch((content, tag) => seen.push([content, tag]), { read: false });
@@ -138,8 +157,63 @@ test("watch without reading tells the tag only", async () => {
     there.tellWatchers();
     await settled();
 
-    assert.deepEqual(seen, [[null, "v2"]]);
+    assert.deepEqual(seen, [[null, "v1"], [null, "v2"]]);
     assert.throws(() => there.bridge.channel("fsread1"));
+});
+
+test("watch tells a read error as its third argument", async () => {
+    new OneFile("{ not json");
+    const seen: unknown[] = [];
+
+    cockpit.file("/etc/motd", { syntax: JSON }).watch((content, _tag, error) => seen.push([content, error?.name]));
+    await settled();
+
+    assert.deepEqual(seen, [[null, "SyntaxError"]]);
+});
+
+test("watch that is refused tells the problem", async () => {
+    connectTo(new ScriptedBridge().script("fsinfo", { opened: (channel) => channel.close({ problem: "access-denied" }) }));
+    const seen: unknown[] = [];
+
+    cockpit.file("/root/secret").watch((content, tag, error) => seen.push([content, tag, error?.problem]), { read: false });
+    await settled();
+
+    assert.deepEqual(seen, [[null, null, "access-denied"]]);
+});
+
+test("modify begins with the content that it is given", async () => {
+    const there = new OneFile("old");
+
+    await cockpit.file("/etc/motd").modify((content) => `${content ?? ""}!`, "given", "v1");
+    assert.equal(there.content, "given!");
+    assert.throws(() => there.bridge.channel("fsread1"));
+
+    // With a tag of another state it begins anew from what is there.
+    await cockpit.file("/etc/motd").modify((content) => `${content ?? ""}?`, "stale", "v1");
+    assert.equal(there.content, "given!?");
+});
+
+test("modify keeps what the callback mutates, and removes the file for null", async () => {
+    const there = new OneFile('{"list":[1]}');
+    const file = cockpit.file<{ list: number[] }>("/etc/motd", { syntax: JSON });
+
+    const seen: unknown[] = [];
+    await file.modify((content) => void content?.list.push(2)).done((content, tag) => seen.push(content, tag));
+    assert.deepEqual(seen, [{ list: [1, 2] }, "v2"]);
+    assert.equal(there.content, '{"list":[1,2]}');
+
+    await file.modify(() => null);
+    assert.equal(there.content, null);
+});
+
+test("options for the size, the host and the privilege reach the bridge", async () => {
+    const there = new OneFile("x");
+
+    await cockpit.file("/etc/motd", { max_read_size: 5, superuser: "try", host: "web1" }).read();
+
+    const { open } = there.bridge.channel("fsread1");
+    assert.deepEqual([open["max_read_size"], open["superuser"], open["host"]], [5, "try", "web1"]);
+    assert.equal(cockpit.file("/etc/motd").path, "/etc/motd");
 });
 
 test("close cancels what is under way", async () => {

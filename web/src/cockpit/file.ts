@@ -98,7 +98,7 @@ export class PageFile<Content> implements api.FileHandle<Content> {
     ): api.CockpitPromise<Content | null, [tag: string]> {
         const result = new MultiPromise<Content | null, [string]>();
         const failed = (error: unknown) => result.settle("rejected", [error]);
-        const change = (old: Content | null, tag: string) => {
+        const change = (old: Content | null, tag?: string) => {
             try {
                 const returned = callback(old);
                 const content = returned === undefined ? old : returned;
@@ -114,8 +114,7 @@ export class PageFile<Content> implements api.FileHandle<Content> {
         };
         const again = () => this.read().done(change).fail(failed);
         if (initialContent === undefined) again();
-        else if (initialTag !== undefined) change(initialContent as Content | null, initialTag);
-        else again();
+        else change(initialContent as Content | null, initialTag);
         return result;
     }
 
@@ -140,28 +139,44 @@ export class PageFile<Content> implements api.FileHandle<Content> {
     }
 
     #startWatch(): void {
-        if (this.#watch !== null) return;
-        const channel = new PageChannel({ payload: "fswatch1", path: this.path, ...this.#place() });
+        if (this.#watch === null) this.#watchBy("fsinfo");
+    }
+
+    /** `fsinfo` says first how things stand; older bridges have only `fswatch1`, which says what happens. */
+    #watchBy(payload: "fsinfo" | "fswatch1"): void {
+        const channel = new PageChannel({ payload, path: this.path, ...(payload === "fsinfo" ? { attrs: ["tag"], watch: true } : {}), ...this.#place() });
+        const state = new WatchedState();
+        let heard = false;
         this.#watch = channel;
-        channel.addEventListener("message", (_event, data) => this.#changed(String(data)));
+        channel.addEventListener("message", (_event, data) => {
+            heard = true;
+            this.#changed(payload === "fsinfo" ? state.patch(String(data)) : tagOfEvent(String(data)));
+        });
         channel.addEventListener("close", (_event, close) => {
-            if (this.#watch === channel) this.#watch = null;
-            if (close.problem !== undefined) this.#tell(null, null, new BasicError(close.problem, close.message));
+            if (this.#watch !== channel) return;
+            this.#watch = null;
+            const unknown = close.problem === "not-supported" || close.problem === "protocol-error";
+            if (payload === "fsinfo" && !heard && unknown) this.#watchBy("fswatch1");
+            else if (close.problem !== undefined) this.#watchFailed(new BasicError(close.problem, close.message));
         });
     }
 
+    #watchFailed(error: BasicError): void {
+        for (const { callback } of [...this.#watchers.values()]) callSafely(() => callback(null, null, error));
+    }
+
     #stopWatch(): void {
-        this.#watch?.close();
+        const channel = this.#watch;
         this.#watch = null;
+        channel?.close();
         this.#watchTag = null;
     }
 
-    /** One event of `fswatch1`; a tag that we know already is the echo of our own act. */
-    #changed(event: string): void {
-        const { tag } = JSON.parse(event) as { readonly tag?: string };
-        if (tag !== undefined && tag === this.#watchTag) return;
+    /** The file is in another state; a tag that we know already is the echo of our own act. */
+    #changed(tag: string | null): void {
+        if (tag !== null && tag === this.#watchTag) return;
         if ([...this.#watchers.values()].some(({ read }) => read)) this.read();
-        this.#tellBlind(tag ?? null);
+        this.#tellBlind(tag);
     }
 
     #tell(content: Content | null, tag: string | null, error?: api.CockpitError): void {
@@ -196,6 +211,26 @@ export class PageFile<Content> implements api.FileHandle<Content> {
         const { syntax } = this.#options;
         return syntax === undefined ? (content as api.SendablePayload) : syntax.stringify(content);
     }
+}
+
+/** What `fsinfo` says, which sends what changed (JSON merge patches). */
+class WatchedState {
+    #tag: string | null = null;
+    #problem: string | null = null;
+
+    /** The tag after the change: `-` without a file, null when it cannot be known. */
+    patch(text: string): string | null {
+        const { info, error } = JSON.parse(text) as { readonly info?: { readonly tag?: string | null } | null; readonly error?: { readonly problem?: string } | null };
+        if (info === null) this.#tag = null;
+        else if (info?.tag !== undefined) this.#tag = info.tag;
+        if (error !== undefined) this.#problem = error === null ? null : (error.problem ?? "internal-error");
+        return this.#problem === "not-found" ? "-" : this.#problem === null ? this.#tag : null;
+    }
+}
+
+function tagOfEvent(text: string): string | null {
+    const { tag } = JSON.parse(text) as { readonly tag?: string };
+    return tag ?? null;
 }
 
 function tagOf(close: api.ControlMessage): string {
