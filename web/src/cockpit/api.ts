@@ -157,12 +157,14 @@ export interface Process<Data extends Payload = string> extends CockpitPromise<D
 // ---------------------------------------------------------------- D-Bus
 
 export interface DBusOptions extends ChannelOptions {
-    readonly bus?: "system" | "session" | "internal" | "none";
+    readonly bus?: "system" | "session" | "user" | "internal" | "none";
     readonly address?: string;
     readonly track?: boolean;
 }
 
 export interface DBusCallOptions {
+    /** The service, for a client that has none. */
+    readonly name?: string;
     /** Signature of the arguments; without it the bridge asks the object. */
     readonly type?: string;
     /** A string, possibly empty, asks for the flags of the reply; `i`: allow interactive authorization. */
@@ -186,6 +188,7 @@ export interface DBusMatch {
 }
 
 export interface DBusWatchMatch {
+    readonly name?: string;
     readonly path?: string;
     readonly path_namespace?: string;
     readonly interface?: string;
@@ -247,12 +250,15 @@ export interface DBusClient extends EventSource<DBusClientEvents> {
 }
 
 export interface DBusProxyOptions {
+    /** The service, for a client that has none. */
+    readonly name?: string;
     /** `false`: only calls; properties are not fetched and do not change. */
     readonly watch?: boolean;
 }
 
 export interface DBusProxyEvents extends Record<string, readonly unknown[]> {
-    changed: readonly [data: Readonly<Record<string, unknown>>];
+    /** `null` when the interface went away. */
+    changed: readonly [data: Readonly<Record<string, unknown>> | null];
     signal: readonly [name: string, args: readonly unknown[]];
 }
 
@@ -267,7 +273,7 @@ export interface DBusProxyBase<Properties> extends EventSource<DBusProxyEvents> 
     readonly data: Readonly<Partial<Properties>>;
     call(method: string, args?: readonly unknown[] | null, options?: DBusCallOptions): CockpitPromise<readonly unknown[]>;
     wait(callback?: () => void): CockpitPromise<void>;
-    onchanged: ((event: CustomEvent, data: Readonly<Record<string, unknown>>) => void) | null;
+    onchanged: ((event: CustomEvent, data: Readonly<Record<string, unknown>> | null) => void) | null;
     onsignal: ((event: CustomEvent, name: string, args: readonly unknown[]) => void) | null;
 }
 export type DBusProxy<Properties extends object = Record<string, unknown>> = DBusProxyBase<Properties> &

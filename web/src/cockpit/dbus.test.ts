@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BridgeChannel, ScriptedBridge, connectTo, settled } from "../testing/bridge";
-import { cockpit } from "./cockpit";
+import { cockpit } from "./package_api";
 
 type Message = Readonly<Record<string, unknown>>;
 
@@ -162,7 +162,8 @@ test("owner changes are told, and end a client that tracks", async () => {
     say(bridge.channel("dbus-json3"), { owner: null });
     await settled();
 
-    assert.deepEqual(seen, [":1.5", "disconnected", null]);
+    // The service left; nothing is wrong.
+    assert.deepEqual(seen, [":1.5", null, undefined]);
 });
 
 test("published object answers calls from the bus", async () => {
@@ -196,5 +197,182 @@ test("clients without a name are shared", () => {
 
 test("variants and byte arrays have the form of the wire", () => {
     assert.deepEqual(cockpit.variant("s", "x"), { t: "s", v: "x" });
-    assert.equal(cockpit.byte_array("ä"), "w6Q=");
+    assert.equal(cockpit.byte_array("\xc3\xa4"), "w6Q=");
+    assert.equal(cockpit.byte_array([0xc3, 0xa4]), "w6Q=");
+});
+
+test("flags and type of a reply are told to who asked for them", async () => {
+    service((channel, { id, type }) => say(channel, { id, reply: [[]], flags: "<", ...(type === undefined ? {} : { type: "s" }) }));
+    const client = cockpit.dbus("org.example");
+    const seen: unknown[] = [];
+
+    await client.call("/", IFACE, "Set", []).done((_values, options) => seen.push(options));
+    await client.call("/", IFACE, "Set", [], { flags: "", type: "s", timeout: 500 }).done((_values, options) => seen.push(options));
+
+    assert.deepEqual(seen, [{}, { type: "s", flags: "<" }]);
+});
+
+test("call allows interactive authorization unless its flags say otherwise", async () => {
+    const bridge = service((channel, { id }) => say(channel, { id, reply: [[]] }));
+    const client = cockpit.dbus("org.example");
+
+    await client.call("/", IFACE, "Set");
+    await client.call("/", IFACE, "Set", null, { flags: "" });
+
+    assert.deepEqual(sent(bridge).map(({ flags, call }) => [flags, call]), [
+        ["i", ["/", IFACE, "Set", []]],
+        ["", ["/", IFACE, "Set", []]],
+    ]);
+});
+
+test("a client without a name sends the name of each call, match, watch and proxy", async () => {
+    const bridge = service();
+    const client = cockpit.dbus(null, { bus: "user" });
+    const name = "org.example";
+
+    void client.call("/", IFACE, "Set", [], { name });
+    client.subscribe({ name, path: "/" }, () => undefined);
+    void client.watch({ name, path: "/" });
+    void client.proxy(IFACE, "/clock", { name }).call("Set", []);
+    await settled();
+
+    const messages = sent(bridge);
+    assert.deepEqual(messages.map((message) => message["name"] ?? (message["add-match"] as Message | undefined)?.["name"] ?? (message["watch"] as Message)["name"]), Array(6).fill(name));
+    assert.equal(bridge.channel("dbus-json3").open["bus"], "user");
+});
+
+test("options are those that were given, with the bus that is taken without any", () => {
+    connectTo(new ScriptedBridge());
+    assert.deepEqual(cockpit.dbus("org.example", { superuser: "try" }).options, { bus: "system", superuser: "try", name: "org.example" });
+});
+
+test("clients without a name and options are shared; all others are not", () => {
+    connectTo(new ScriptedBridge());
+    assert.equal(cockpit.dbus(null, { bus: "session" }), cockpit.dbus(null, { bus: "session" }));
+    assert.notEqual(cockpit.dbus("org.example"), cockpit.dbus("org.example"));
+    assert.notEqual(cockpit.dbus(null, { bus: "session", superuser: "try" }), cockpit.dbus(null, { bus: "session", superuser: "try" }));
+});
+
+test("failure of the channel has a problem and no name, failure of the service a name and no problem", async () => {
+    service((channel, { id }) => say(channel, { id, error: ["org.example.Error", ["went bad"]] }));
+    const client = cockpit.dbus("org.example");
+
+    await assert.rejects(client.call("/", IFACE, "Set"), { name: "org.example.Error", problem: null, message: "went bad" });
+    client.close("terminated");
+    await assert.rejects(client.call("/", IFACE, "Set"), { name: null, problem: "terminated" });
+});
+
+/** A service whose watches answer with one object, and that does as a call says. */
+function oneClock(): ScriptedBridge {
+    return service((channel, { id, watch, call }) => {
+        if (watch !== undefined) {
+            say(channel, { meta: META });
+            say(channel, { notify: { "/clock": { [IFACE]: { Zone: "UTC", low: 1 } } } });
+        }
+        const [path, , method] = (call ?? []) as string[];
+        if (method === "Go") say(channel, { notify: { [path ?? ""]: { [IFACE]: null } } });
+        if (method === "Tick") say(channel, { signal: [path, IFACE, "Ticked", [7]] });
+        if (id !== undefined && method !== "Fail") say(channel, { id, reply: [[]] });
+        if (method === "Fail") say(channel, { id, error: ["org.example.Error", ["no"]] });
+    });
+}
+
+test("proxies keep their objects when the client closes, none of them valid", async () => {
+    oneClock();
+    const client = cockpit.dbus("org.example");
+    const clocks = client.proxies(IFACE);
+    const seen: unknown[] = [];
+    await clocks.wait();
+    clocks.onremoved = (_event, { path }) => seen.push(path);
+
+    client.close();
+
+    assert.deepEqual(Object.keys(clocks), ["/clock"]);
+    assert.equal(clocks["/clock"]?.valid, false);
+    assert.deepEqual(seen, []);
+});
+
+test("an object that goes away is not valid when that is told", async () => {
+    oneClock();
+    const client = cockpit.dbus("org.example");
+    const clocks = client.proxies(IFACE);
+    const clockProxy = client.proxy(IFACE, "/clock");
+    const seen: unknown[] = [];
+    await clocks.wait();
+    await clockProxy.wait();
+    clocks.onremoved = (_event, { path, valid }) => seen.push([path, valid]);
+    clockProxy.onchanged = (_event, data) => seen.push([data, clockProxy.valid]);
+
+    await client.call("/clock", IFACE, "Go");
+
+    assert.deepEqual(new Set(seen.map(String)), new Set(["/clock,false", ",false"]));
+    assert.deepEqual(clocks.iface + clocks.path_namespace, `${IFACE}/`);
+    assert.equal(clocks.client, client);
+});
+
+test("signals reach the listeners of their name and of all signals", async () => {
+    oneClock();
+    const client = cockpit.dbus("org.example");
+    const clockProxy = client.proxy(IFACE, "/clock");
+    const seen: unknown[] = [];
+    await clockProxy.wait();
+    clockProxy.onsignal = (_event, name, args) => seen.push([name, args]);
+    clockProxy.addEventListener("Ticked" as "signal", (_event, ...args: unknown[]) => seen.push(...args));
+
+    await client.call("/clock", IFACE, "Tick");
+
+    assert.deepEqual(seen, [["Ticked", [7]], 7]);
+});
+
+test("wait of a proxy calls back, at once or later, and resolves for an object that is not there", async () => {
+    oneClock();
+    const missing = cockpit.dbus("org.example").proxy(IFACE, "/missing");
+    const seen: unknown[] = [];
+
+    void missing.wait(() => seen.push("called"));
+    await missing.wait();
+    void missing.wait(() => seen.push("again"));
+    await settled();
+
+    assert.deepEqual(seen, ["called", "again"]);
+    assert.equal(missing.valid, false);
+});
+
+test("name and path of a proxy come from the client's name", () => {
+    connectTo(new ScriptedBridge());
+    const proxy = cockpit.dbus("org.example.Clock").proxy();
+    assert.deepEqual([proxy.iface, proxy.path], ["org.example.Clock", "/org/example/Clock"]);
+});
+
+test("a property that cannot be set is a warning in the console", async (context) => {
+    service((channel, { id, watch, call }) => {
+        if (watch !== undefined) {
+            say(channel, { meta: META });
+            say(channel, { notify: { "/clock": { [IFACE]: { Zone: "UTC" } } } });
+        }
+        say(channel, call === undefined ? { id, reply: [[]] } : { id, error: ["org.example.Error", ["no"]] });
+    });
+    const warn = context.mock.method(console, "warn", () => undefined);
+    const proxy = cockpit.dbus("org.example").proxy<{ Zone: string }>(IFACE, "/clock");
+    await proxy.wait();
+
+    (proxy as { Zone: string }).Zone = "CET";
+    await settled();
+
+    assert.equal(proxy.Zone, "UTC");
+    assert.match(String(warn.mock.calls[0]?.arguments[0]), /^Zone of \/clock was not set: no$/);
+});
+
+test("notify and meta of the page itself are events too", () => {
+    connectTo(new ScriptedBridge());
+    const client = cockpit.dbus("org.example");
+    const seen: unknown[] = [];
+    client.onnotify = (_event, data) => seen.push(data);
+    client.onmeta = (_event, data) => seen.push(data);
+
+    client.meta(META);
+    client.notify({ "/clock": { [IFACE]: { Zone: "UTC" } } });
+
+    assert.deepEqual(seen, [META, { "/clock": { [IFACE]: { Zone: "UTC" } } }]);
+    assert.equal(client.proxy<{ Zone: string }>(IFACE, "/clock").Zone, "UTC");
 });

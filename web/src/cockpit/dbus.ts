@@ -9,12 +9,15 @@ import type * as api from "./api";
 import { PageChannel } from "./channel";
 import { DBusCache } from "./dbus_cache";
 import { makeProxies, makeProxy } from "./dbus_proxy";
-import { base64_encode, utf8_encoder } from "./encoding";
+import { base64_encode } from "./encoding";
 import { DBusError } from "./errors";
 import { Emitter, callSafely } from "./events";
 import { MultiPromise } from "./promise";
 
 type CallPromise = MultiPromise<readonly unknown[], [options: { readonly type?: string; readonly flags?: string }]>;
+
+/** What the asker hears of the answer. */
+type Told = "all" | "without-flags" | "nothing";
 
 /** One message of the payload. Exactly one of its subjects is there. */
 interface Incoming {
@@ -44,22 +47,22 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
     onmeta: ((event: CustomEvent, data: api.DBusMeta) => void) | null = null;
     readonly cache = new DBusCache();
     readonly #channel: PageChannel;
-    readonly #calls = new Map<string, CallPromise>();
+    readonly #calls = new Map<string, { readonly promise: CallPromise; readonly told: Told }>();
     readonly #subscriptions = new Set<Subscription>();
     readonly #published = new Map<string, object>();
     #lastId = 0;
+    #owner: string | null = null;
     #closed: api.ControlMessage | null = null;
 
     constructor(name: string | null, options: api.DBusOptions) {
         super();
-        this.options = { ...options, ...(name === null ? {} : { name }) };
+        this.options = { bus: "system", ...options, ...(name === null ? {} : { name }) };
         this.#channel = new PageChannel({ payload: "dbus-json3", ...options, ...(name === null ? {} : { name }) });
         this.#channel.addEventListener("ready", (_event, ready) => {
             this.unique_name = typeof ready["unique-name"] === "string" ? ready["unique-name"] : null;
         });
         this.#channel.addEventListener("message", (_event, data) => this.#incoming(JSON.parse(String(data)) as Incoming));
         this.#channel.addEventListener("close", (_event, close) => this.#onClosed(close));
-        if (options.track === true) this.#closeWhenOwnerLeaves();
     }
 
     wait(callback?: (options: api.ControlMessage) => void): api.CockpitPromise<api.ControlMessage> {
@@ -72,7 +75,9 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
 
     call(path: string, iface: string, method: string, args?: readonly unknown[] | null, options: api.DBusCallOptions = {}): CallPromise {
         const { flags = "i", ...rest } = options;
-        return this.#ask({ ...rest, flags, call: [path, iface, method, args ?? []] });
+        // The flags of a reply are for who asked for them.
+        const told = options.flags === undefined ? "without-flags" : "all";
+        return this.#ask({ ...rest, flags, call: [path, iface, method, args ?? []] }, told);
     }
 
     proxy<Properties extends object = Record<string, unknown>>(iface?: string, path?: string, options?: api.DBusProxyOptions): api.DBusProxy<Properties> {
@@ -98,7 +103,7 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
 
     watch(path: string | api.DBusWatchMatch): api.CockpitPromise<void> & api.Removable {
         const match = typeof path === "string" ? { path } : { ...path };
-        const reply = this.#ask({ watch: match });
+        const reply = this.#ask({ watch: match }, "nothing");
         const remove = () => this.#send({ unwatch: match });
         return Object.assign(reply as unknown as MultiPromise<undefined>, { path: match, remove });
     }
@@ -120,7 +125,7 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
     publish(path: string, iface: string, object: object): api.CockpitPromise<void> & api.Removable {
         const key = publishedKey(path, iface);
         this.#published.set(key, object);
-        const reply = this.#ask({ publish: [path, iface] });
+        const reply = this.#ask({ publish: [path, iface] }, "nothing");
         const remove = () => {
             if (this.#published.get(key) !== object) return;
             this.#published.delete(key);
@@ -137,7 +142,7 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
         this.#channel.send(JSON.stringify(message));
     }
 
-    #ask(message: object): CallPromise {
+    #ask(message: object, told: Told): CallPromise {
         const promise: CallPromise = new MultiPromise();
         if (this.#closed !== null) {
             promise.settle("rejected", [new DBusError(this.#closed)]);
@@ -145,7 +150,7 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
         }
         this.#lastId++;
         const id = String(this.#lastId);
-        this.#calls.set(id, promise);
+        this.#calls.set(id, { promise, told });
         this.#send({ ...message, id });
         return promise;
     }
@@ -154,22 +159,22 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
         if (message.meta !== undefined) this.#learn(message.meta);
         else if (message.notify !== undefined) this.notify(message.notify);
         else if (message.signal !== undefined) this.#signalled(message.signal);
-        else if (message.owner !== undefined) this.dispatchEvent("owner", message.owner);
+        else if (message.owner !== undefined) this.#ownerChanged(message.owner);
         else if (message.call !== undefined) this.#called(message.call, message.id);
         else if (message.id !== undefined) this.#answered(message.id, message);
     }
 
     #answered(id: string, message: Incoming): void {
-        const promise = this.#calls.get(id);
+        const call = this.#calls.get(id);
         this.#calls.delete(id);
-        if (promise === undefined) return;
+        if (call === undefined) return;
         if (message.error !== undefined) {
-            promise.settle("rejected", [new DBusError(message.error)]);
+            call.promise.settle("rejected", [new DBusError(message.error)]);
             return;
         }
         const { type, flags } = message;
-        const options = { ...(type === undefined ? {} : { type }), ...(flags === undefined ? {} : { flags }) };
-        promise.settle("resolved", [message.reply?.[0] ?? [], options]);
+        const options = { ...(type === undefined ? {} : { type }), ...(flags === undefined || call.told !== "all" ? {} : { flags }) };
+        call.promise.settle("resolved", call.told === "nothing" ? [] : [message.reply?.[0] ?? [], options]);
     }
 
     #learn(meta: api.DBusMeta): void {
@@ -201,20 +206,19 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
         );
     }
 
-    /** With `track`: the client ends when the service does, instead of going on with its successor. */
-    #closeWhenOwnerLeaves(): void {
-        let seen: string | null = null;
-        this.addEventListener("owner", (_event, owner) => {
-            if (seen !== null && owner !== seen) this.close("disconnected");
-            seen = owner;
-        });
+    /** With `track` the client ends when the service does, instead of going on with its successor. */
+    #ownerChanged(owner: string | null): void {
+        const left = this.#owner !== null && owner !== this.#owner;
+        this.#owner = owner;
+        this.dispatchEvent("owner", owner);
+        if (left && this.options.track === true) this.close();
     }
 
     #onClosed(close: api.ControlMessage): void {
         this.#closed = close;
         const calls = [...this.#calls.values()];
         this.#calls.clear();
-        for (const promise of calls) promise.settle("rejected", [new DBusError(close)]);
+        for (const { promise } of calls) promise.settle("rejected", [new DBusError(close)]);
         this.cache.clear();
         this.dispatchEvent("close", close);
     }
@@ -256,8 +260,8 @@ export function variant(type: string, value: unknown): api.DBusVariant {
     return { t: type, v: value };
 }
 
-/** A text as the base64 in which an `ay` crosses the wire. */
-export function byte_array(text: string): string {
-    return base64_encode(utf8_encoder(Uint8Array).encode(text));
+/** Bytes as the base64 in which an `ay` crosses the wire; characters of a text are bytes, as in `base64_encode`. */
+export function byte_array(bytes: string | Uint8Array | readonly number[]): string {
+    return base64_encode(bytes);
 }
 

@@ -12,6 +12,7 @@ export class DBusCache {
     readonly #objects = new Map<string, Map<string, Properties>>();
     readonly #meta = new Map<string, DBusInterfaceMeta>();
     readonly #listeners = new Set<CacheListener>();
+    #over = false;
 
     lookUp(path: string, iface: string): Properties | null {
         return this.#objects.get(path)?.get(iface) ?? null;
@@ -44,8 +45,14 @@ export class DBusCache {
         }
     }
 
+    /** Whether the client is gone: what is no longer known did not go away for that. */
+    get isOver(): boolean {
+        return this.#over;
+    }
+
     /** The client closed: nothing is known any more. */
     clear(): void {
+        this.#over = true;
         for (const [path, interfaces] of [...this.#objects]) {
             for (const iface of [...interfaces.keys()]) this.#change(path, iface, null);
         }

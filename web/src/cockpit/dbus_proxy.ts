@@ -11,6 +11,8 @@ import { defer } from "./promise";
 
 type Properties = Readonly<Record<string, unknown>>;
 
+type CallOn = (iface: string, method: string, args: readonly unknown[]) => api.CockpitPromise<readonly unknown[]>;
+
 /** What a proxy needs of its client. */
 export interface ProxyClient extends Pick<api.DBusClient, "call" | "watch" | "subscribe" | "addEventListener"> {
     readonly cache: DBusCache;
@@ -24,7 +26,7 @@ export interface PageProxy {
     dispatchEvent(event: string, ...args: unknown[]): boolean;
 }
 
-/** Ends what a proxy holds, for those whose object went away. */
+/** Ends what a proxy holds and makes it invalid, for those whose object went away. */
 const ends = new WeakMap<PageProxy, () => void>();
 
 /** `client.proxy()`. */
@@ -32,10 +34,11 @@ export function makeProxy(client: ProxyClient, iface: string, path: string, opti
     const waiting = defer<undefined>();
     const data: Record<string, unknown> = {};
     const state = { valid: false };
+    const named = options.name === undefined ? {} : { name: options.name };
     const proxy = event_target({}) as unknown as PageProxy;
     hidden(proxy, { client: () => client, path: () => path, iface: () => iface, data: () => data, valid: () => state.valid });
     fixed(proxy, {
-        call: (method: string, args?: readonly unknown[] | null, callOptions?: api.DBusCallOptions) => client.call(path, iface, method, args, callOptions),
+        call: (method: string, args?: readonly unknown[] | null, callOptions?: api.DBusCallOptions) => client.call(path, iface, method, args, { ...named, ...callOptions }),
         wait: (callback?: () => void) => {
             if (callback !== undefined) waiting.promise.always(callback);
             return waiting.promise;
@@ -45,12 +48,13 @@ export function makeProxy(client: ProxyClient, iface: string, path: string, opti
 
     const update = (changed: Properties | null) => {
         if (changed === null) {
+            if (!state.valid) return;
             state.valid = false;
-            proxy.dispatchEvent("changed", { valid: false });
+            proxy.dispatchEvent("changed", null);
             return;
         }
         Object.assign(data, changed);
-        defineMembers(client, proxy, iface, path, data);
+        defineMembers(proxy, client.cache.meta(iface), data, (onIface, method, args) => client.call(path, onIface, method, args, named), iface);
         state.valid = true;
         proxy.dispatchEvent("changed", changed);
     };
@@ -60,11 +64,12 @@ export function makeProxy(client: ProxyClient, iface: string, path: string, opti
     const known = client.cache.lookUp(path, iface);
     if (known !== null) update(known);
 
-    const subscription = client.subscribe({ path, interface: iface }, (_path, _iface, member, args) => {
+    const subscription = client.subscribe({ ...named, path, interface: iface }, (_path, _iface, member, args) => {
         proxy.dispatchEvent("signal", member, args);
         if (isPublicName(member)) proxy.dispatchEvent(member, ...args);
     }, options.watch !== false);
     ends.set(proxy, () => {
+        state.valid = false;
         stop();
         subscription.remove();
     });
@@ -74,7 +79,7 @@ export function makeProxy(client: ProxyClient, iface: string, path: string, opti
         waiting.resolve(proxy);
     } else {
         client
-            .watch({ path, interface: iface })
+            .watch({ ...named, path, interface: iface })
             .done(() => waiting.resolve())
             .fail((error) => waiting.reject(error));
     }
@@ -82,20 +87,18 @@ export function makeProxy(client: ProxyClient, iface: string, path: string, opti
 }
 
 /** Gives `proxy` the members that the interface is known to have by now. */
-function defineMembers(client: ProxyClient, proxy: PageProxy, iface: string, path: string, data: Record<string, unknown>): void {
-    const meta = client.cache.meta(iface);
+function defineMembers(proxy: PageProxy, meta: api.DBusInterfaceMeta | undefined, data: Record<string, unknown>, call: CallOn, iface: string): void {
     for (const method of Object.keys(meta?.methods ?? {})) {
         if (!isPublicName(method) || Object.hasOwn(proxy, method)) continue;
         // Several return values come as several arguments of the callback.
-        const call = (...args: readonly unknown[]) => {
+        const callMethod = (...args: readonly unknown[]) => {
             const result = defer<unknown>();
-            client
-                .call(path, iface, method, args)
+            call(iface, method, args)
                 .done((values) => result.resolve(...values))
                 .fail((error) => result.reject(error));
             return result.promise;
         };
-        fixed(proxy, { [method]: call });
+        fixed(proxy, { [method]: callMethod });
     }
     for (const name of new Set([...Object.keys(meta?.properties ?? {}), ...Object.keys(data)])) {
         if (!isPublicName(name) || Object.hasOwn(proxy, name)) continue;
@@ -105,7 +108,9 @@ function defineMembers(client: ProxyClient, proxy: PageProxy, iface: string, pat
             get: () => data[name],
             set: (value: unknown) => {
                 const type = meta?.properties?.[name]?.type ?? "v";
-                client.call(path, "org.freedesktop.DBus.Properties", "Set", [iface, name, { t: type, v: value }]);
+                call("org.freedesktop.DBus.Properties", "Set", [iface, name, { t: type, v: value }]).fail((error) => {
+                    console.warn(`${name} of ${proxy.path} was not set: ${error.message}`); // eslint-disable-line no-console -- the documented answer
+                });
             },
         });
     }
@@ -120,6 +125,7 @@ export interface PageProxies {
 /** `client.proxies()`: an object whose enumerable members are the proxies, by path. */
 export function makeProxies(client: ProxyClient, iface: string, namespace: string, options: api.DBusProxyOptions = {}): PageProxies {
     const waiting = defer<undefined>();
+    const named = options.name === undefined ? {} : { name: options.name };
     const proxies = event_target({}) as unknown as PageProxies & Record<string, PageProxy>;
     hidden(proxies, { client: () => client, iface: () => iface, path_namespace: () => namespace });
     fixed(proxies, {
@@ -136,13 +142,14 @@ export function makeProxies(client: ProxyClient, iface: string, namespace: strin
         if (!isWithin(path, namespace)) return;
         const existing = proxies[path];
         if (changed === null) {
-            if (existing === undefined) return;
+            // A client that closed tells nothing of its objects: they stay, and are not valid.
+            if (existing === undefined || client.cache.isOver) return;
             // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the object is the documented dictionary
             delete proxies[path];
             ends.get(existing)?.();
             proxies.dispatchEvent("removed", existing);
         } else if (existing === undefined) {
-            const proxy = makeProxy(client, iface, path, { watch: false });
+            const proxy = makeProxy(client, iface, path, { ...named, watch: false });
             (proxies as Record<string, unknown>)[path] = proxy;
             // The proxy's own event: then it has the new values already.
             proxy.addEventListener("changed", (_event, values) => {
@@ -159,9 +166,9 @@ export function makeProxies(client: ProxyClient, iface: string, namespace: strin
     if (options.watch === false) waiting.resolve();
     else {
         // One rule for the signals of all of them; the proxies themselves ask for none.
-        client.subscribe({ path_namespace: namespace, interface: iface }, () => undefined);
+        client.subscribe({ ...named, path_namespace: namespace, interface: iface }, () => undefined);
         client
-            .watch({ path_namespace: namespace, interface: iface })
+            .watch({ ...named, path_namespace: namespace, interface: iface })
             .done(() => waiting.resolve())
             .fail((error) => waiting.reject(error));
     }
