@@ -13,9 +13,13 @@ interface MetricsEvents extends Record<string, readonly unknown[]> {
 export class PageMetrics extends Emitter<MetricsEvents> {
     readonly series: Series;
     meta: api.MetricsMeta | null = null;
+    /** Whether archived data came; null until then. */
+    archives: boolean | null = null;
     onchanged: ((event: CustomEvent) => void) | null = null;
     readonly #choices: readonly api.MetricsOptions[];
     readonly #channels = new Set<PageChannel>();
+    /** Every source of archived data was refused: grids that walk are not to ask again and again. */
+    #archivesRefused = false;
 
     constructor(
         readonly interval: number,
@@ -28,7 +32,7 @@ export class PageMetrics extends Emitter<MetricsEvents> {
 
     /** Live data, from the first source that has them. */
     follow(): void {
-        this.#try(this.#choices.map((choice) => ({ ...choice, source: choice.source ?? "internal", interval: this.interval })));
+        this.#try("live", this.#choices.map((choice) => ({ ...choice, source: choice.source ?? "internal", interval: this.interval })));
     }
 
     /** Archived data between two times, which are dates or numbers of intervals. */
@@ -39,7 +43,7 @@ export class PageMetrics extends Emitter<MetricsEvents> {
             const source = choice["archive_source"];
             return typeof source === "string" ? [{ ...choice, source, interval: this.interval, timestamp: first * this.interval, limit }] : [];
         });
-        this.#try(choices);
+        if (!this.#archivesRefused && limit > 0) this.#try("archived", choices);
     }
 
     close(): void {
@@ -50,8 +54,13 @@ export class PageMetrics extends Emitter<MetricsEvents> {
         return typeof time === "number" ? time : Math.floor(time.getTime() / this.interval);
     }
 
+    /** How far our clock is ahead, in milliseconds. What was asked for by time stands at that time. */
+    #drift(kind: "live" | "archived", meta: api.MetricsMeta): number {
+        return kind === "archived" ? 0 : Date.now() - meta.now;
+    }
+
     /** Opens the first choice; the next one when it is refused before any data came. */
-    #try(choices: readonly api.MetricsOptions[]): void {
+    #try(kind: "live" | "archived", choices: readonly api.MetricsOptions[]): void {
         const [choice, ...others] = choices;
         if (choice === undefined) return;
         const channel = new PageChannel({ payload: "metrics1", ...choice, archive_source: undefined });
@@ -63,16 +72,22 @@ export class PageMetrics extends Emitter<MetricsEvents> {
             if (message.kind === "meta") {
                 this.meta = message.meta;
                 // The bridge's clock may differ from ours; grids count in our time.
-                next = Math.floor((message.meta.timestamp + (Date.now() - message.meta.now)) / this.interval);
+                next = Math.floor((message.meta.timestamp + this.#drift(kind, message.meta)) / this.interval);
                 this.dispatchEvent("changed");
                 return;
+            }
+            if (kind === "archived" && this.archives === null) {
+                this.archives = true;
+                this.dispatchEvent("changed");
             }
             this.series.input(next, message.samples, mappingOf(decoder.meta));
             next += message.samples.length;
         });
         channel.addEventListener("close", (_event, close) => {
             this.#channels.delete(channel);
-            if (close.problem !== undefined && decoder.meta === null) this.#try(others);
+            if (close.problem === undefined || decoder.meta !== null) return;
+            if (kind === "archived" && others.length === 0) this.#archivesRefused = close.problem === "not-supported";
+            this.#try(kind, others);
         });
     }
 }
@@ -90,6 +105,6 @@ function isList(options: api.MetricsOptions | readonly api.MetricsOptions[]): op
     return Array.isArray(options);
 }
 
-export function metrics(interval: number, options: api.MetricsOptions | readonly api.MetricsOptions[]): PageMetrics {
-    return new PageMetrics(interval, options);
-}
+/** The third argument (sharing between frames) is accepted and not used. */
+export const metrics: (interval: number, options: api.MetricsOptions | readonly api.MetricsOptions[], cache?: string) => PageMetrics = (interval, options) =>
+    new PageMetrics(interval, options);

@@ -17,6 +17,8 @@ export class Series {
     readonly #items = new Map<number, unknown>();
     readonly #grids = new Set<Grid>();
     #mapping: Mapping = {};
+    /** What the producer was asked for already, as `[from, to)`. */
+    readonly #asked: (readonly [from: number, to: number])[] = [];
 
     constructor(
         readonly interval: number,
@@ -34,12 +36,36 @@ export class Series {
         for (const grid of this.#grids) grid.fill(this, beg, beg + items.length);
     }
 
-    /** Fills grids with what is kept, and asks the producer for the rest. */
+    /** Fills grids with what is kept, and asks the producer for the rest: once for each part. */
     load(beg: number, end: number): void {
         for (const grid of this.#grids) grid.fill(this, beg, end);
-        let missing = beg;
-        while (missing < end && this.#items.has(missing)) missing++;
-        if (missing < end) this.fetch?.(missing, end);
+        if (this.fetch === undefined) return;
+        for (let at = beg; at < end; ) {
+            let to = at;
+            while (to < end && !this.#items.has(to) && !this.#isAsked(to)) to++;
+            if (to > at) {
+                this.#remember(at, to);
+                this.fetch(at, to);
+            }
+            at = Math.max(to, at) + 1;
+        }
+    }
+
+    /** Ends the series for every grid. */
+    close(): void {
+        for (const grid of [...this.#grids]) grid.remove_sink(this);
+        this.#items.clear();
+    }
+
+    #isAsked(offset: number): boolean {
+        return this.#asked.some(([from, to]) => from <= offset && offset < to);
+    }
+
+    #remember(from: number, to: number): void {
+        const before = this.#asked.findIndex(([, end]) => end === from);
+        const [start] = this.#asked[before] ?? [from];
+        if (before >= 0) this.#asked.splice(before, 1);
+        this.#asked.push([start, to]);
     }
 
     /** The value at `offset`, below `path`; undefined when it is not known. */
@@ -84,6 +110,7 @@ export class Grid extends Emitter<GridEvents> {
     end = 0;
     onnotify: ((event: CustomEvent, index: number, count: number) => void) | null = null;
     readonly #rows = new Map<Row, RowSource>();
+    #syncing = false;
     #walking: ReturnType<typeof setInterval> | null = null;
 
     constructor(
@@ -102,6 +129,7 @@ export class Grid extends Emitter<GridEvents> {
         else if (typeof source === "function") this.#rows.set(row, { kind: "callback", callback: source, order: pathOrEarly === true ? "early" : "late" });
         else {
             const series = source instanceof Series ? source : source.series;
+            if (series.interval !== this.interval) throw new Error(`the series has ${series.interval} ms, the grid ${this.interval} ms`);
             const path = typeof pathOrEarly === "boolean" ? null : pathOrEarly;
             this.#rows.set(row, { kind: "series", series, path: typeof path === "string" ? (path === "" ? [] : path.split(".")) : (path ?? []) });
             series.attach(this);
@@ -117,9 +145,20 @@ export class Grid extends Emitter<GridEvents> {
         if (!stillUsed) source.series.detach(this);
     }
 
+    /** Loads every series anew. */
     sync(): void {
-        for (const series of this.#series()) series.load(this.beg, this.end);
+        this.#syncing = true;
+        try {
+            for (const series of this.#series()) series.load(this.beg, this.end);
+        } finally {
+            this.#syncing = false;
+        }
         this.notify(0, this.end - this.beg);
+    }
+
+    /** Removes every row of a series. */
+    remove_sink(series: Series): void {
+        for (const [row, source] of [...this.#rows]) if (source.kind === "series" && source.series === series) this.remove(row);
     }
 
     /** Another range; negative numbers count back from now, in intervals. Walking ends. */
@@ -159,7 +198,8 @@ export class Grid extends Emitter<GridEvents> {
                 if (value !== undefined) row[offset - this.beg] = value;
             }
         }
-        this.notify(first - this.beg, last - first);
+        // While all of it is loaded, callbacks run once, at the end.
+        if (!this.#syncing) this.notify(first - this.beg, last - first);
     }
 
     #moveTo(beg: number, end: number): void {
