@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { ScriptedBridge, connectTo, settled } from "../testing/bridge";
 import type { ControlMessage } from "./api";
-import { cockpit } from "./cockpit";
+import { cockpit } from "./package_api";
 import { transport } from "./transport";
 
 afterEach(() => connectTo(new ScriptedBridge()));

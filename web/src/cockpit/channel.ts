@@ -60,7 +60,7 @@ export class PageChannel extends Emitter<api.ChannelEvents> implements api.Chann
             const { link, id } = this.#state;
             link.sendControl({ ...given, command: "close", channel: id });
         }
-        this.#closed({ ...given, command: "close" });
+        this.#closed({ ...given, command: "close", ...(this.#id === null ? {} : { channel: this.#id }) });
     }
 
     wait(callback?: (options: api.ControlMessage) => void): api.CockpitPromise<api.ControlMessage> {
@@ -137,6 +137,8 @@ export class PageChannel extends Emitter<api.ChannelEvents> implements api.Chann
             case "ready":
                 this.#ready.resolve(message);
                 this.dispatchEvent("ready", message);
+                // Pages that only listen for control messages wait for this one among them.
+                this.dispatchEvent("control", message);
                 break;
             case "done":
                 this.#doneReceived = true;

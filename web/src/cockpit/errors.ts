@@ -53,8 +53,8 @@ export class DBusError extends Error implements DBusFailure {
         } else {
             const problem = failure.problem ?? "disconnected";
             super(failure.message ?? problemText(problem).sentence);
-            // The guide says null here; the standard's Error wants a text, and both are falsy.
-            this.name = "";
+            // The guide says so, against the standard's Error, whose name is a text.
+            this.name = null as unknown as string;
             this.problem = problem;
         }
     }
@@ -74,6 +74,10 @@ function isErrorReply(failure: ErrorReply | ControlMessage): failure is ErrorRep
 export class HttpError extends BasicError implements HttpFailure {
     constructor(readonly status: number | null, readonly reason: string | null, problem: string | null, message?: string | null) {
         super(problem, message ?? reason);
+    }
+
+    override toString(): string {
+        return this.status === null || this.message === "" ? this.message : `${this.status} ${this.message}`;
     }
 }
 

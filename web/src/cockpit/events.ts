@@ -1,6 +1,9 @@
 /**
  * Events as Cockpit's API has them: listeners get the event and then its arguments. Used by every object of the API
- * that has events. Listeners run at once, in order; one that throws does not keep the others from running.
+ * that has events.
+ *
+ * The `on…` property runs first, then the listeners in their order, all at once; one that throws
+ * does not keep the others from running.
  */
 
 import type { EventSource } from "./api";
@@ -8,7 +11,7 @@ import type { EventSource } from "./api";
 type Listener = (event: CustomEvent, ...args: never[]) => void;
 type AnyListener = (this: unknown, event: CustomEvent, ...args: readonly unknown[]) => void;
 
-/** Base of the classes with events. `on…` properties of the object are called after the listeners. */
+/** Base of the classes with events. */
 export class Emitter<Events extends Record<string, readonly unknown[]>> implements EventSource<Events> {
     readonly #listeners = new Listeners();
 
@@ -25,9 +28,9 @@ export class Emitter<Events extends Record<string, readonly unknown[]>> implemen
     }
 }
 
-/** Gives any object the three methods; `cockpit.event_target()`. */
-export function event_target<T extends object>(object: T): T & EventSource<Record<string, readonly unknown[]>> {
-    const listeners = new Listeners();
+/** Gives any object the three methods; `cockpit.event_target()`. `handlers` keeps the listeners, by type. */
+export function event_target<T extends object>(object: T, handlers: Handlers = {}): T & EventSource<Record<string, readonly unknown[]>> {
+    const listeners = new Listeners(handlers);
     const methods = {
         addEventListener: (type: string, listener: Listener) => listeners.add(type, listener),
         removeEventListener: (type: string, listener: Listener) => listeners.remove(type, listener),
@@ -40,28 +43,35 @@ export function event_target<T extends object>(object: T): T & EventSource<Recor
     return object as T & EventSource<Record<string, readonly unknown[]>>;
 }
 
+type Handlers = Record<string, Listener[]>;
+
 class Listeners {
-    readonly #byType = new Map<string, Listener[]>();
+    constructor(private readonly byType: Handlers = {}) {}
 
     add(type: string, listener: Listener): void {
-        this.#byType.set(type, [...(this.#byType.get(type) ?? []), listener]);
+        this.byType[type] = [...(this.byType[type] ?? []), listener];
     }
 
     remove(type: string, listener: Listener): void {
-        const others = (this.#byType.get(type) ?? []).filter((other) => other !== listener);
-        this.#byType.set(type, others);
+        this.byType[type] = (this.byType[type] ?? []).filter((other) => other !== listener);
     }
 
     /** Whether nobody prevented the event's default. */
     dispatch(target: object, event: Event | string, args: readonly unknown[]): boolean {
-        const given = typeof event === "string" ? new CustomEvent(event, { bubbles: false, cancelable: true, detail: args }) : event;
+        const detail = args.length > 1 ? args : args[0];
+        const given = typeof event === "string" ? new CustomEvent(event, { cancelable: true, detail }) : event;
         const handler = (target as Readonly<Record<string, unknown>>)[`on${given.type}`];
-        const all: readonly unknown[] = [...(this.#byType.get(given.type) ?? []), handler];
-        for (const listener of all) {
+        for (const listener of [handler, ...(this.byType[given.type] ?? [])]) {
             if (typeof listener === "function") callSafely(() => (listener as AnyListener).call(target, given as CustomEvent, ...args));
+            else if (isListenerObject(listener)) callSafely(() => listener.handleEvent(given, ...args));
         }
         return !given.defaultPrevented;
     }
+}
+
+/** The other kind of listener that the DOM knows. */
+function isListenerObject(listener: unknown): listener is { handleEvent: (event: Event, ...args: readonly unknown[]) => void } {
+    return typeof listener === "object" && listener !== null && "handleEvent" in listener && typeof listener.handleEvent === "function";
 }
 
 /** Runs `callback`; what it throws is reported like any uncaught error, and goes no further. */

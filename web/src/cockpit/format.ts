@@ -1,4 +1,9 @@
-/** `cockpit.format…()`: texts with values in them, numbers and sizes, as the guide describes them. */
+/**
+ * `cockpit.format…()`: texts with values in them, numbers and sizes.
+ *
+ * The guide speaks of decimal places; every implementation counts significant digits, and so do we: layouts depend on
+ * it. Both ways of calling are taken: with a factor (older versions) and with `base2` among the options (newer ones).
+ */
 
 import { language } from "../i18n";
 
@@ -11,78 +16,87 @@ export function format(template: string, ...args: readonly unknown[]): string {
     );
 }
 
-/** Falsy values are empty, but numbers are numbers. */
+/** Falsy values are empty, but zero is a number. */
 function shown(value: unknown): string {
-    if (value === undefined || value === null || value === false) return "";
-    return `${value as string | number}`;
+    return value === 0 || Boolean(value) ? `${value as string | number}` : "";
 }
 
-/** At most `precision` decimals; what is nearly zero stays visible as the smallest step. */
+/** Whole numbers as they are, others with `precision` digits; what is nearly zero stays visible as the smallest step. */
 export function format_number(value: number | null | undefined, precision = 3): string {
-    if (value == null) return "";
+    if (value == null || Number.isNaN(value)) return "";
+    if (Number.isInteger(value) || !Number.isFinite(value)) return String(value);
     const smallest = 10 ** -precision;
-    const nearZero = value !== 0 && Math.abs(value) < smallest;
-    const rounded = nearZero ? Math.sign(value) * smallest : value;
-    return new Intl.NumberFormat(language(), { maximumFractionDigits: Number.isInteger(value) ? 0 : precision }).format(rounded);
+    // The whole part is never cut.
+    const whole = Math.trunc(Math.abs(value)) === 0 ? 1 : Math.floor(Math.log10(Math.abs(value))) + 1;
+    const digits = Math.min(Math.max(Math.trunc(precision), whole, 1), 21);
+    const [number, shape] =
+        Math.abs(value) < smallest
+            ? [Math.sign(value) * smallest, { minimumFractionDigits: Math.min(precision, 20), maximumFractionDigits: Math.min(precision, 20) }]
+            : [value, { minimumSignificantDigits: digits, maximumSignificantDigits: digits }];
+    return new Intl.NumberFormat(language(), { ...shape, useGrouping: false }).format(number);
 }
-
-type Factor = 1000 | 1024 | string | undefined;
 
 export interface FormatOptions {
     /** The number and its unit as a list, for pages that show them apart. */
     readonly separate?: boolean;
     readonly precision?: number;
+    /** Steps of 1024 in place of 1000. Not for bits. */
+    readonly base2?: boolean;
 }
+
+/** A step, the unit that is wanted, or, in its place, the options. */
+type Factor = 1000 | 1024 | string | FormatOptions | null | undefined;
+/** Older callers pass `separate` alone. */
+type Options = FormatOptions | boolean | undefined;
 
 const BYTES: Readonly<Record<number, readonly string[]>> = {
     1000: ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB"],
     1024: ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB"],
 };
-const BITS: Readonly<Record<number, readonly string[]>> = { 1000: ["bps", "Kbps", "Mbps", "Gbps", "Tbps", "Pbps"] };
+const BITS: Readonly<Record<number, readonly string[]>> = { 1000: ["bps", "Kbps", "Mbps", "Gbps", "Tbps", "Pbps", "Ebps", "Zbps"] };
 
-export function format_bytes(bytes: number | null | undefined, factor?: Factor, options?: FormatOptions | boolean): string;
-export function format_bytes(bytes: number | null | undefined, factor: Factor, options: FormatOptions & { readonly separate: true }): string[];
-export function format_bytes(bytes: number | null | undefined, factor?: Factor, options?: FormatOptions | boolean): string | string[] {
-    return withUnit(bytes, factor, BYTES, "", optionsOf(options));
+type Separate = FormatOptions & { readonly separate: true };
+
+export function format_bytes(bytes: number | null | undefined, options: Separate): string[];
+export function format_bytes(bytes: number | null | undefined, factor: Factor, options: Separate): string[];
+export function format_bytes(bytes: number | null | undefined, factor?: Factor, options?: Options): string;
+export function format_bytes(bytes: number | null | undefined, factor?: Factor, options?: Options): string | string[] {
+    return withUnit(bytes, BYTES, "", factor, options);
 }
 
-export function format_bytes_per_sec(bytes: number | null | undefined, factor?: Factor, options?: FormatOptions | boolean): string | string[] {
-    return withUnit(bytes, factor, BYTES, "/s", optionsOf(options));
+export function format_bytes_per_sec(bytes: number | null | undefined, factor?: Factor, options?: Options): string | string[] {
+    return withUnit(bytes, BYTES, "/s", factor, options);
 }
 
-export function format_bits_per_sec(bits: number | null | undefined, factor?: Factor, options?: FormatOptions | boolean): string | string[] {
-    return withUnit(bits, factor, BITS, "", optionsOf(options));
-}
-
-/** Older callers pass `separate` alone. */
-function optionsOf(options: FormatOptions | boolean | undefined): FormatOptions {
-    return typeof options === "boolean" ? { separate: options } : (options ?? {});
+export function format_bits_per_sec(bits: number | null | undefined, factor?: Factor, options?: Options): string | string[] {
+    return withUnit(bits, BITS, "", factor, options);
 }
 
 function withUnit(
     value: number | null | undefined,
-    factor: Factor,
     units: Readonly<Record<number, readonly string[]>>,
     suffix: string,
-    { separate = false, precision = 3 }: FormatOptions,
+    factorOrOptions: Factor,
+    lastOptions: Options,
 ): string | string[] {
-    if (value == null) return separate ? [] : "";
-    const [step, list] = scaleOf(factor, units, suffix);
-    const exponent = typeof factor === "string" ? list.indexOf(factor) : exponentOf(value, step, list.length);
-    const unit = exponent < 0 ? undefined : list[exponent];
-    const number = format_number(exponent <= 0 ? value : value / step ** exponent, precision);
+    const given = typeof factorOrOptions === "object" ? (factorOrOptions ?? {}) : typeof lastOptions === "boolean" ? { separate: lastOptions } : (lastOptions ?? {});
+    const factor = typeof factorOrOptions === "object" ? undefined : factorOrOptions;
+    const { separate = false, precision = 3, base2 = false } = given;
+    const [number, unit] = value == null || Number.isNaN(value) ? ["", undefined] : inUnit(value, units, suffix, factor ?? (base2 ? 1024 : 1000), precision);
     if (separate) return unit === undefined ? [number] : [number, unit];
     return unit === undefined ? number : `${number} ${unit}`;
 }
 
-/** The factor and its units: of a number itself, of a unit the factor that has it. */
-function scaleOf(factor: Factor, units: Readonly<Record<number, readonly string[]>>, suffix: string): readonly [number, readonly string[]] {
-    const wanted = factor ?? 1000;
-    for (const [step, names] of Object.entries(units)) {
-        const list = names.map((name) => name + suffix);
-        if (typeof wanted === "string" ? list.includes(wanted) : Number(step) === wanted) return [Number(step), list];
+function inUnit(value: number, units: Readonly<Record<number, readonly string[]>>, suffix: string, factor: number | string, precision: number): [string, string | undefined] {
+    // "KB" was the name of the unit until it was put right.
+    const wanted = typeof factor === "string" && factor === `KB${suffix}` ? `kB${suffix}` : factor;
+    for (const [name, plainNames] of Object.entries(units)) {
+        const step = Number(name);
+        const names = plainNames.map((unit) => unit + suffix);
+        const exponent = typeof wanted === "string" ? names.indexOf(wanted) : wanted === step ? exponentOf(value, step, names.length) : -1;
+        if (exponent >= 0) return [format_number(value / step ** exponent, precision), typeof factor === "string" ? factor : names[exponent]];
     }
-    return [1000, []];
+    return [format_number(value, precision), undefined];
 }
 
 function exponentOf(value: number, step: number, count: number): number {
@@ -92,5 +106,22 @@ function exponentOf(value: number, step: number, count: number): number {
         rest /= step;
         exponent++;
     }
-    return count === 0 ? -1 : exponent;
+    return exponent;
+}
+
+/** A unit to choose for a size. */
+export interface ByteUnit {
+    readonly name: string;
+    /** Bytes of one. */
+    readonly factor: number;
+    /** Whether it is the one that fits the size. */
+    readonly selected?: true;
+}
+
+/** `cockpit.get_byte_units()`: the units to choose from for a size that is typed in, from millions up. */
+export function get_byte_units(bytes: number, factor: number): ByteUnit[] {
+    const step = factor === 1024 ? 1024 : 1000;
+    const names = BYTES[step] ?? [];
+    const fitting = Math.min(Math.max(exponentOf(bytes, step, names.length), 2), 4);
+    return names.slice(2, 5).map((name, at) => ({ name, factor: step ** (at + 2), ...(at + 2 === fitting ? { selected: true as const } : {}) }));
 }

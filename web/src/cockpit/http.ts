@@ -20,6 +20,12 @@ class PageRequest extends MultiPromise<string> implements api.HttpRequest {
         this.#body = this.channel.buffer(null);
         this.channel.addEventListener("control", (_event, message) => this.#control(message));
         this.channel.addEventListener("close", (_event, close) => this.#ended(close));
+        this.lend({
+            input: (data?: api.SendablePayload | null, stream?: boolean) => this.input(data, stream),
+            stream: (callback: (data: string) => unknown) => this.stream(callback),
+            response: (callback: (status: number, headers: Headers) => void) => this.response(callback),
+            close: (problem?: string) => this.close(problem),
+        });
     }
 
     input(data?: api.SendablePayload | null, stream?: boolean): this {
@@ -54,7 +60,7 @@ class PageRequest extends MultiPromise<string> implements api.HttpRequest {
         const body = this.#body.squash();
         const { status, reason } = this.#response ?? { status: null, reason: null };
         if (close.problem !== undefined) {
-            this.settle("rejected", [new HttpError(status, reason, close.problem, close.message), body]);
+            this.settle("rejected", [new HttpError(status, reason, close.problem, close.message), ...(status === null ? [] : [body])]);
         } else if (status === null || status < 200 || status > 299) {
             const text = typeof body === "string" ? body : "";
             this.settle("rejected", [new HttpError(status, reason, null, status === null ? text : reason), body]);
@@ -63,12 +69,14 @@ class PageRequest extends MultiPromise<string> implements api.HttpRequest {
 }
 
 class PageHttpClient implements api.HttpClient {
+    readonly options: api.HttpOptions;
     readonly #options: api.ChannelOptions;
     readonly #headers: Headers;
     readonly #requests = new Set<PageRequest>();
 
     constructor(options: api.HttpOptions) {
         const { headers, ...rest } = options;
+        this.options = options;
         this.#options = rest;
         this.#headers = headers ?? {};
     }
@@ -107,7 +115,7 @@ class PageHttpClient implements api.HttpClient {
 function queryOf(params: api.JsonObject): string {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(params)) {
-        if (value !== undefined) query.append(name, typeof value === "string" ? value : JSON.stringify(value));
+        if (value !== undefined) query.append(name, typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : String(value));
     }
     return query.toString();
 }

@@ -1,9 +1,15 @@
-/** `cockpit.locale()` and its kin: loads the catalogs of packages and looks texts up in them. */
+/**
+ * `cockpit.locale()` and its kin: loads the catalogs of packages and looks texts up in them.
+ *
+ * A catalog comes from a package's `po.js`, with the plural rule as a function, or as JSON, with the rule as gettext
+ * writes it.
+ */
 
-import { C_, type Catalog, _, nC_, ngettext as ngettextOf, useCatalog } from "../i18n";
+import { C_, type Catalog, _, direction, language as languageTag, nC_, ngettext as ngettextOf, useCatalog } from "../i18n";
+import { pluralRule } from "./plural";
 
 /** A catalog as packages carry it: forms by text behind one unused element; the entry `""` describes the language. */
-type PackageCatalog = Readonly<Record<string, unknown>>;
+export type PackageCatalog = Readonly<Record<string, unknown>>;
 
 interface Header {
     readonly language?: string;
@@ -15,7 +21,8 @@ let texts = new Map<string, readonly string[]>();
 let header: Header = {};
 
 /** Adds a package's texts to those that are there; `null` forgets all. */
-export function locale(catalog: PackageCatalog | null): void {
+export function locale(catalog: PackageCatalog | null | undefined): void {
+    if (catalog === undefined) return;
     if (catalog === null) {
         texts = new Map();
         header = {};
@@ -29,15 +36,30 @@ export function locale(catalog: PackageCatalog | null): void {
     useCatalog(current());
 }
 
+/** `cockpit.language`: the code as the catalog writes it, for example `pt_BR`. */
+export function language(): string {
+    return header.language ?? languageTag();
+}
+
+/** `cockpit.language_direction`. */
+export function language_direction(): "ltr" | "rtl" {
+    return direction();
+}
+
 function current(): Catalog {
-    const plural = header["plural-forms"];
     return {
         language: (header.language ?? "en").replace("_", "-"),
         direction: header["language-direction"] === "rtl" ? "rtl" : "ltr",
-        // A function of the package's own script; its answer may be a truth value.
-        plural: typeof plural === "function" ? (count) => Number((plural as (n: number) => number | boolean)(count)) : (count) => (count === 1 ? 0 : 1),
+        plural: ruleOf(header["plural-forms"]),
         texts,
     };
+}
+
+function ruleOf(plural: unknown): (count: number) => number {
+    // A function of the package's own script may answer with a truth value.
+    if (typeof plural === "function") return (count) => Number((plural as (n: number) => number | boolean)(count));
+    const rule = typeof plural === "string" ? pluralRule(plural) : null;
+    return rule ?? ((count) => (count === 1 ? 0 : 1));
 }
 
 /** `gettext(text)` or `gettext(context, text)`. */

@@ -1,6 +1,6 @@
 /**
  * `cockpit.location`: the view of a package, kept in the fragment of its address. A location is a value; it is
- * replaced when the address changes. `go()` of an old one does nothing.
+ * replaced when the address changes, and `go()` of the one that was there before does nothing.
  */
 
 import type * as api from "./api";
@@ -14,47 +14,49 @@ export interface AddressBar {
 }
 
 export class PageLocation implements api.Location {
-    readonly url_root = "";
+    readonly url_root: string = "";
     readonly path: readonly string[];
     readonly options: Readonly<Record<string, string | readonly string[]>>;
+    /** As it stands in the address. */
     readonly href: string;
+    #current = true;
 
     constructor(
         hash: string,
         private readonly address: AddressBar,
     ) {
         const options: Record<string, string | string[]> = {};
-        this.path = decodeHref(hash.replace(/^#/, ""), options, []);
+        this.href = hash.replace(/^#/, "");
+        this.path = decodeHref(this.href, options, []);
         this.options = options;
-        this.href = encodeHref(this.path, options);
+    }
+
+    /** The address has changed: this location leads nowhere any more. */
+    invalidate(): void {
+        this.#current = false;
     }
 
     decode(href: string, options?: Record<string, unknown>): string[] {
         return decodeHref(href, options ?? {}, this.path);
     }
 
-    encode(path: string | readonly string[], options?: Options): string {
+    encode(path: string | readonly string[], options?: Options, withRoot?: boolean): string {
         const merged: Record<string, unknown> = {};
         const parts = typeof path === "string" ? decodeHref(path, merged, this.path) : path;
-        return encodeHref(parts, { ...merged, ...options });
+        const href = encodeHref(parts, { ...merged, ...options });
+        return withRoot === true && this.url_root !== "" ? `/${this.url_root}${href}` : href;
     }
 
     go(path: string | readonly string[], options?: Options): void {
-        if (this.#isCurrent()) this.address.hash = `#${this.encode(path, options)}`;
+        if (this.#current) this.address.hash = `#${this.encode(path, options)}`;
     }
 
     replace(path: string | readonly string[], options?: Options): void {
-        if (this.#isCurrent()) this.address.replace(`#${this.encode(path, options)}`);
+        if (this.#current) this.address.replace(`#${this.encode(path, options)}`);
     }
 
     toString(): string {
         return this.href;
-    }
-
-    #isCurrent(): boolean {
-        const options: Record<string, unknown> = {};
-        const path = decodeHref(this.address.hash.replace(/^#/, ""), options, []);
-        return encodeHref(path, options) === this.href;
     }
 }
 
@@ -82,12 +84,18 @@ function addOption(options: Record<string, unknown>, name: string, value: string
 }
 
 function encodeHref(path: readonly string[], options: Options): string {
-    const encode = (text: string) => encodeURIComponent(text).replaceAll("%40", "@").replaceAll("%3D", "=").replaceAll("%2B", "+").replaceAll("%23", "#");
     const pairs = Object.entries(options).flatMap(([name, value]) =>
-        (Array.isArray(value) ? (value as unknown[]) : [value]).filter((one) => one !== undefined && one !== null).map((one) => `${encode(name)}=${encode(`${one as string | number}`)}`),
+        (Array.isArray(value) ? (value as unknown[]) : [value])
+            .filter((one) => one !== undefined && one !== null)
+            .map((one) => `${encodeURIComponent(name)}=${encodeURIComponent(one as string | number)}`),
     );
-    const href = `/${path.map((segment) => encodeURIComponent(segment).replaceAll("%40", "@")).join("/")}`;
+    const href = `/${path.map(encodeSegment).join("/")}`;
     return pairs.length === 0 ? href : `${href}?${pairs.join("&")}`;
+}
+
+/** What can stand in a path for itself does: people read these addresses. */
+function encodeSegment(segment: string): string {
+    return encodeURIComponent(segment).replace(/%(?:40|3D|2B|26|2C|24|3A|3B)/g, decodeURIComponent);
 }
 
 function splitOnce(text: string, separator: string): [string, string?] {

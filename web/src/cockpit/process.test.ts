@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ScriptedBridge, connectTo, settled } from "../testing/bridge";
-import { cockpit } from "./cockpit";
+import { cockpit } from "./package_api";
 
 /** A bridge whose programs print `output` and end so. */
 function programs(output: readonly string[], close: object): ScriptedBridge {

@@ -15,6 +15,11 @@ export class PageProcess<Data extends api.Payload> extends MultiPromise<Data, [m
         this.channel = new PageChannel({ payload: "stream", ...options, spawn: args });
         this.#output = this.channel.buffer(null);
         this.channel.addEventListener("close", (_event, close) => this.#ended(close, args[0] ?? ""));
+        this.lend({
+            input: (data?: api.SendablePayload | null, stream?: boolean) => this.input(data, stream),
+            stream: (callback: (data: Data) => unknown) => this.stream(callback),
+            close: (problem?: string) => this.close(problem),
+        });
     }
 
     input(data?: api.SendablePayload | null, stream?: boolean): this {
@@ -38,7 +43,8 @@ export class PageProcess<Data extends api.Payload> extends MultiPromise<Data, [m
         const status = close["exit-status"] ?? 0;
         const signal = close["exit-signal"] ?? null;
         if (close.problem !== undefined || status !== 0 || signal !== null) {
-            this.settle("rejected", [new ProcessError(close, program), data]);
+            const ran = close.problem === undefined || data.length > 0;
+            this.settle("rejected", [new ProcessError(close, program), ...(ran ? [data] : [])]);
         } else this.settle("resolved", [data, close.message ?? ""]);
     }
 }

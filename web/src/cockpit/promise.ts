@@ -3,6 +3,8 @@
  *
  * Everything asynchronous in the API returns one. Their own rejection is never reported as unhandled: many pages
  * start things without caring how they end. What `then`, `catch` and `finally` return is reported as usual.
+ *
+ * Packages get these promises in another dress, which can be called: `callable.ts`.
  */
 
 import type { CockpitError, CockpitPromise, Deferred } from "./api";
@@ -25,6 +27,7 @@ export class MultiPromise<T, Rest extends readonly unknown[] = []> implements Co
     #settled = false;
     #handled: boolean;
     readonly #observers: Callback[] = [];
+    #lent: Readonly<Record<string, Callback>> = {};
 
     /** `"derived"`: a rejection that nobody handles is reported. */
     constructor(origin: "root" | "derived" = "root") {
@@ -32,6 +35,11 @@ export class MultiPromise<T, Rest extends readonly unknown[] = []> implements Co
         this.#outcome = new Promise<Outcome>((finished) => {
             this.#finished = finished;
         });
+    }
+
+    /** Methods that stay within reach on what `then`, `catch` and `finally` return: `spawn(…).then(…).input("")`. */
+    protected lend(methods: Readonly<Record<string, Callback>>): void {
+        this.#lent = methods;
     }
 
     /** Settles this promise; the first time counts. A promise as the only value is waited for. */
@@ -75,6 +83,7 @@ export class MultiPromise<T, Rest extends readonly unknown[] = []> implements Co
         rejected?: ((reason: CockpitError, ...rest: never[]) => B | PromiseLike<B>) | null,
     ): CockpitPromise<A | B> {
         const derived = new MultiPromise<A | B>("derived");
+        derived.#borrow(this.#lent);
         this.#handled = true;
         const continued = (callback: Callback, values: Values) => {
             try {
@@ -89,6 +98,17 @@ export class MultiPromise<T, Rest extends readonly unknown[] = []> implements Co
             else continued(callback, values);
         });
         return derived;
+    }
+
+    #borrow(methods: Readonly<Record<string, Callback>>): void {
+        this.#lent = methods;
+        for (const [name, method] of Object.entries(methods)) {
+            const borrowed = (...args: never[]) => {
+                method(...args);
+                return this;
+            };
+            Object.defineProperty(this, name, { value: borrowed });
+        }
     }
 
     catch<B = never>(rejected?: ((reason: never, ...rest: never[]) => B | PromiseLike<B>) | null): CockpitPromise<T | B> {
@@ -131,7 +151,8 @@ export class MultiPromise<T, Rest extends readonly unknown[] = []> implements Co
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-    return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+    const canHaveMembers = (typeof value === "object" && value !== null) || typeof value === "function";
+    return canHaveMembers && "then" in value && typeof value.then === "function";
 }
 
 /** `cockpit.defer()`: a promise and the right to settle it. */

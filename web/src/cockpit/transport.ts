@@ -114,9 +114,8 @@ class Transport {
     }
 
     /** The address of `suffix` below the server's own folder, with the WebSocket's scheme. */
-    uri(suffix?: string): string {
-        const base = `${this.origin.replace(/^http/, "ws")}/${this.application()}`;
-        return suffix === undefined ? base : `${base}/${suffix}`;
+    uri(suffix = "socket"): string {
+        return `${this.origin.replace(/^http/, "ws")}/${this.application()}/${suffix}`;
     }
 
     wait(callback: (transport: Transport) => void): void {
