@@ -418,6 +418,9 @@ fn nspawn(program: Program, plan: &Plan, extra: &[String], notify: &Path) -> Pro
         .arg(format!("--machine={}", plan.unique))
         .arg(format!("--hostname={}", plan.name))
         .arg(format!("--network-namespace-path=/run/netns/{}", plan.name))
+        // Over the machine's own network, as root has it on a computer; nspawn gives it only with a network that it
+        // made itself. Units with `PrivateNetwork=` and firewalls need it.
+        .arg("--capability=CAP_NET_ADMIN")
         .args(extra)
         .env("NOTIFY_SOCKET", notify)
         // Releases from trixie on refuse to boot on the old tree.
