@@ -91,6 +91,19 @@ man: debug ## Manual pages and shell completions: target/man, target/completions
 	  $(CARGO_TARGET_DIR)/debug/pilothouse completions $$shell > $(CARGO_TARGET_DIR)/completions/pilothouse.$$shell; \
 	done
 
+# --- installing --------------------------------------------------------------------------------------------------
+
+.PHONY: install
+install: ## Install what `make release` built, as root (DESTDIR=, prefix=/usr, sysconfdir=/etc, pam=debian|rpm)
+	@$(INSTALL)
+
+.PHONY: uninstall
+uninstall: ## Take away what `make install` put there
+	@$(INSTALL) --remove
+
+INSTALL := built='$(RELEASE)' DESTDIR='$(DESTDIR)' prefix='$(or $(prefix),/usr)' sysconfdir='$(or $(sysconfdir),/etc)' \
+  pam='$(pam)' packaging/install
+
 # --- checking ----------------------------------------------------------------------------------------------------
 
 .PHONY: check
