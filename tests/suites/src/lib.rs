@@ -3,7 +3,10 @@
 //! `make machines` builds the programs first; the tests take them from the target directory they lie in themselves.
 #![expect(clippy::missing_panics_doc, reason = "a house that cannot be built fails its test")]
 
+mod installed;
 pub mod superuser;
+
+pub use installed::packaging;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
