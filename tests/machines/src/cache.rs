@@ -2,15 +2,17 @@
 //!
 //! Each is a directory named by the digest of its recipe, built under another name and renamed when whole, so
 //! that a builder that was killed leaves nothing that looks finished. A lock file for each digest makes a second
-//! builder wait for the first. The place is outside the checkout: `$PILOTHOUSE_LAB_CACHE`, or
+//! builder wait for the first. What nobody uses goes again ([`crate::prune`]). The place is outside the checkout: `$PILOTHOUSE_LAB_CACHE`, or
 //! `/var/cache/pilothouse-lab`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Doing as _, Result};
+use crate::prune::UNUSED;
 
 /// Where images and the writable parts of machines lie.
 #[derive(Debug, Clone)]
@@ -44,6 +46,12 @@ impl Cache {
         Self { directory }
     }
 
+    /// A cache in another place.
+    #[cfg(test)]
+    pub(crate) fn at(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
     /// A directory in the cache, made if it is not there.
     ///
     /// # Errors
@@ -68,12 +76,13 @@ impl Cache {
     ) -> Result<PathBuf> {
         let key = Key::of(recipe);
         let finished = self.directory(kind)?.join(key.as_str());
+        let note = finished.with_extension("recipe");
         if finished.is_dir() {
-            return Ok(finished);
+            return used(&note).map(|()| finished);
         }
-        let _alone = self.lock(&format!("{kind}-{}", key.as_str()))?;
+        let alone = self.lock(&format!("{kind}-{}", key.as_str()))?;
         if finished.is_dir() {
-            return Ok(finished);
+            return used(&note).map(|()| finished);
         }
         let unfinished = self
             .directory(kind)?
@@ -84,11 +93,10 @@ impl Cache {
             remove_tree(&unfinished)?;
             return Err(error);
         }
-        let note = self
-            .directory(kind)?
-            .join(format!("{}.recipe", key.as_str()));
         fs::write(&note, recipe).doing("write", &note)?;
         fs::rename(&unfinished, &finished).doing("rename", &unfinished)?;
+        drop(alone);
+        self.prune(UNUSED, SystemTime::now())?;
         Ok(finished)
     }
 
@@ -103,6 +111,24 @@ impl Cache {
         file.lock().doing("lock", &path)?;
         Ok(file)
     }
+
+    /// As [`Self::lock`], but does not wait: nothing if somebody else holds it.
+    pub(crate) fn lock_if_free(&self, name: &str) -> Result<Option<File>> {
+        let path = self.directory("lock")?.join(name);
+        let file = File::create(&path).doing("open", &path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error).doing("lock", &path),
+        }
+    }
+}
+
+/// Writes down that an image is used now; the recipe's time says when it was last.
+fn used(note: &Path) -> Result<()> {
+    let file = File::options().write(true).open(note);
+    file.and_then(|file| file.set_modified(SystemTime::now()))
+        .doing("write", note)
 }
 
 /// Removes a directory and all below it; one that is not there is as good.
@@ -116,7 +142,7 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
 #[test]
 fn a_second_request_for_one_recipe_builds_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let cache = Cache { directory: directory.path().to_owned() };
+    let cache = Cache::at(directory.path());
     let first = cache
         .get("base", "one", |path| fs::write(path.join("file"), "x").doing("write", path))
         .unwrap();
@@ -130,7 +156,7 @@ fn a_second_request_for_one_recipe_builds_nothing() {
 #[test]
 fn a_failed_build_leaves_nothing_that_looks_finished() {
     let directory = tempfile::tempdir().unwrap();
-    let cache = Cache { directory: directory.path().to_owned() };
+    let cache = Cache::at(directory.path());
 
     let failed = cache.get("base", "one", |path| {
         fs::write(path.join("half"), "x").unwrap();

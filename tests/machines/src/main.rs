@@ -35,6 +35,7 @@ fn run(client: &Client, verb: Verb) -> Result<u8> {
         Verb::Images { releases, aarch64 } => {
             command::client::images(&releases, aarch64).and_then(|text| say(&text))
         }
+        Verb::Prune { days } => command::client::prune(days).and_then(|text| say(&text)),
         Verb::Fault(fault) => client.fault(fault).and_then(|text| say(&text)),
         Verb::Keep => command::keeper::keep(client).map(|()| 0),
     }

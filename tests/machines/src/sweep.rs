@@ -63,6 +63,19 @@ pub(crate) fn numbers() -> Result<Vec<u8>> {
     Ok(numbers)
 }
 
+/// What is mounted in all labs that run, one mount a line.
+pub(crate) fn mounts() -> Result<String> {
+    let mut text = String::new();
+    for number in numbers()? {
+        let directory = run_directory()?.join(number.to_string());
+        if let Some(first) = noted(&directory, "first").filter(|first| first.is_alive()) {
+            let path = format!("/proc/{}/mounts", first.pid().as_raw_nonzero());
+            text += &fs::read_to_string(path).unwrap_or_default();
+        }
+    }
+    Ok(text)
+}
+
 /// Removes all that ended labs left, and returns their numbers.
 pub(crate) fn ended_labs(cache: &Cache) -> Result<Vec<u8>> {
     let mut swept = Vec::new();

@@ -116,6 +116,29 @@ fn faults_are_done_to_the_machine_that_was_named() {
 }
 
 #[test]
+fn pruning_leaves_what_a_machine_lies_on() {
+    let own = Own::new("prune");
+    let name = own.name("web");
+    own.done(&["up", "debian12", "--name", &name]);
+    let base = own.done(&["images", "debian12"]);
+    let base = base.trim().strip_prefix("debian12 ").unwrap();
+    let recipe = std::path::Path::new(base).with_extension("recipe");
+    let last_use = recipe.metadata().unwrap().modified().unwrap();
+    let long_ago = last_use - std::time::Duration::from_hours(4000 * 24);
+    let recipe = std::fs::File::options().write(true).open(recipe).unwrap();
+    recipe.set_modified(long_ago).unwrap();
+
+    let pruned = own.done(&["prune", "--days", "3650"]);
+
+    recipe.set_modified(last_use).unwrap();
+    assert!(!pruned.contains("bookworm"), "{pruned}");
+    assert!(
+        own.done(&["shell", &name, "ls", "/usr/bin/env"])
+            .contains("env")
+    );
+}
+
+#[test]
 fn images_are_made_before_they_are_needed() {
     let own = Own::new("images");
 

@@ -70,6 +70,12 @@ pub(crate) enum Verb {
         #[arg(long)]
         aarch64: bool,
     },
+    /// Remove images that no machine was made of for some days; they are made anew when they are needed
+    Prune {
+        /// The days
+        #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u64).range(1..=3650))]
+        days: u64,
+    },
     #[command(flatten)]
     Fault(Fault),
     /// The process in the background

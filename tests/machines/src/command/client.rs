@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum as _;
 use machines::{
-    Architecture, Error, Listed, Release, Result, build_base, find, run_directory,
+    Architecture, Cache, Error, Listed, Pruned, Release, Result, build_base, find, run_directory,
     start_in_background, sweep_ended,
 };
 
@@ -185,6 +186,18 @@ pub(crate) fn images(releases: &[Release], aarch64: bool) -> Result<String> {
     for release in all {
         let path = build_base(*release, architecture)?;
         let _infallible = writeln!(text, "{} {}", release.name(), path.display());
+    }
+    Ok(text)
+}
+
+/// `lab prune`
+pub(crate) fn prune(days: u64) -> Result<String> {
+    machines::check()?;
+    let unused_for = Duration::from_hours(days * 24);
+    let pruned = Cache::of_this_computer().prune(unused_for, SystemTime::now())?;
+    let mut text = String::new();
+    for Pruned { kind, recipe, bytes } in &pruned {
+        let _infallible = writeln!(text, "{kind} {} MiB: {recipe}", bytes >> 20);
     }
     Ok(text)
 }
