@@ -189,12 +189,6 @@ test("published object answers calls from the bus", async () => {
     client.close();
 });
 
-test("clients without a name are shared", () => {
-    service();
-    assert.equal(cockpit.dbus(null, { bus: "internal" }), cockpit.dbus(null, { bus: "internal" }));
-    assert.notEqual(cockpit.dbus("org.example"), cockpit.dbus("org.example"));
-});
-
 test("variants and byte arrays have the form of the wire", () => {
     assert.deepEqual(cockpit.variant("s", "x"), { t: "s", v: "x" });
     assert.equal(cockpit.byte_array("\xc3\xa4"), "w6Q=");
@@ -375,4 +369,91 @@ test("notify and meta of the page itself are events too", () => {
 
     assert.deepEqual(seen, [META, { "/clock": { [IFACE]: { Zone: "UTC" } } }]);
     assert.equal(client.proxy<{ Zone: string }>(IFACE, "/clock").Zone, "UTC");
+});
+
+test("watches take a path or a match, and each is removed on its own", async () => {
+    const bridge = service((channel, { id }) => id !== undefined && say(channel, { id, reply: [[]] }));
+    const client = cockpit.dbus("org.example");
+
+    const [first, second] = [client.watch("/a"), client.watch({ path_namespace: "/b", interface: IFACE })];
+    await first;
+    first.remove();
+    second.remove();
+    await settled();
+
+    const of = (what: string) => sent(bridge).flatMap((message) => (message[what] === undefined ? [] : [message[what]]));
+    assert.deepEqual(of("watch"), [{ path: "/a" }, { path_namespace: "/b", interface: IFACE }]);
+    assert.deepEqual(of("unwatch"), of("watch"));
+});
+
+test("a watch fails when the client closes", async () => {
+    service();
+    const client = cockpit.dbus("org.example");
+    const watch = client.watch("/a");
+    client.close("terminated");
+    await assert.rejects(watch, { problem: "terminated" });
+});
+
+test("wait and unique_name of a client tell when it is ready", async () => {
+    service();
+    const client = cockpit.dbus("org.example");
+    const seen: unknown[] = [];
+    assert.equal(client.unique_name, null);
+
+    void client.wait((options) => seen.push(options.command));
+    await client.wait();
+
+    assert.equal(client.unique_name, ":1.7");
+    assert.deepEqual(seen, ["ready"]);
+});
+
+test("close of a client tells its listeners why", async () => {
+    service();
+    const client = cockpit.dbus("org.example");
+    const seen: unknown[] = [];
+    client.onclose = (_event, { problem }) => seen.push(problem);
+    await settled();
+    client.close("timeout");
+    assert.deepEqual(seen, ["timeout"]);
+});
+
+test("proxies of a path hold only what lies below it", async () => {
+    const bridge = service((channel, { id, watch }) => {
+        if (watch !== undefined) say(channel, { notify: { "/in/1": { [IFACE]: {} }, "/inside": { [IFACE]: {} }, "/out": { [IFACE]: {} } } });
+        if (id !== undefined) say(channel, { id, reply: [[]] });
+    });
+    const clocks = cockpit.dbus("org.example").proxies(IFACE, "/in");
+    await clocks.wait();
+    assert.deepEqual(Object.keys(clocks), ["/in/1"]);
+    assert.deepEqual(sent(bridge).find(({ watch }) => watch !== undefined)?.["watch"], { path_namespace: "/in", interface: IFACE });
+});
+
+test("proxy and proxies without watching ask for nothing and are ready", async () => {
+    const bridge = service();
+    const client = cockpit.dbus("org.example");
+    const proxy = client.proxy(IFACE, "/clock", { watch: false });
+    const proxies = client.proxies(IFACE, "/", { watch: false });
+    await proxy.wait();
+    await proxies.wait();
+    await settled();
+    assert.equal(proxy.valid, true);
+    assert.deepEqual(sent(bridge).filter(({ watch }) => watch !== undefined), []);
+});
+
+test("signal sends one, and publishing again replaces what was there", async () => {
+    const bridge = service((channel, { id, publish }) => publish !== undefined && say(channel, { id, reply: [[]] }));
+    const client = cockpit.dbus(null, { bus: "session" });
+    const old = client.publish("/us", "org.example.Us", { Who: () => "old" });
+    await old;
+    const current = client.publish("/us", "org.example.Us", { Who: () => Promise.resolve("new") });
+    old.remove();
+
+    say(bridge.channel("dbus-json3"), { call: ["/us", "org.example.Us", "Who", []], id: "b1" });
+    await settled();
+    assert.deepEqual(sent(bridge).at(-1), { reply: [["new"]], id: "b1" });
+
+    client.signal("/us", "org.example.Us", "Changed", [1]);
+    current.remove();
+    await settled();
+    assert.deepEqual(sent(bridge).slice(-2), [{ signal: ["/us", "org.example.Us", "Changed", [1]] }, { unpublish: ["/us", "org.example.Us"] }]);
 });

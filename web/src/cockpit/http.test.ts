@@ -64,3 +64,81 @@ test("a service that is not there rejects with its problem, and close cancels al
     http.close("disconnected");
     await assert.rejects(request, { problem: "disconnected" });
 });
+
+test("every way to name a service", async () => {
+    const cases: readonly (readonly [Parameters<typeof cockpit.http>, Record<string, unknown>])[] = [
+        [["/run/x.sock"], { unix: "/run/x.sock" }],
+        [[8080, { address: "db1", tls: { validate: true } }], { port: 8080, address: "db1", tls: { validate: true } }],
+        [["81"], { port: 81 }],
+        [[{ port: 9, headers: { A: "1" }, superuser: "require" }], { port: 9, headers: { A: "1" }, superuser: "require" }],
+    ];
+    for (const [args, expected] of cases) {
+        const bridge = service(200, "");
+        await cockpit.http(...args).get("/");
+        const { open } = bridge.channel("http-stream2");
+        for (const [name, value] of Object.entries(expected)) assert.deepEqual(open[name], value, name);
+    }
+});
+
+test("request without a body waits for its input, which may come in parts", async () => {
+    const bridge = service(200, "ok");
+    const http = cockpit.http(80);
+    const request = http.request({ method: "PUT", path: "/p", params: { q: [1, 2], deep: { a: 1 } }, headers: { B: "2" } });
+    await settled();
+    assert.deepEqual(bridge.channel("http-stream2").controls, []);
+    void request.input("a", true).input("b");
+
+    assert.equal(await request, "ok");
+    const channel = bridge.channel("http-stream2");
+    assert.deepEqual([channel.received, channel.open["method"], channel.open["path"]], [["a", "b"], "PUT", "/p?q=1%2C2&deep=%7B%22a%22%3A1%7D"]);
+    await http.request({ body: "z" });
+    assert.deepEqual([bridge.channel("http-stream2").open["path"], bridge.channel("http-stream2").received], ["/", ["z"]]);
+});
+
+test("stream takes the body as it comes, also after then", async () => {
+    const bridge = new ScriptedBridge().script("http-stream2", {
+        control: (channel) => {
+            channel.control("response", { status: 200, reason: "OK", headers: {} });
+            for (const part of ["ab", "c", "rest"]) channel.send(part);
+            channel.close();
+        },
+    });
+    connectTo(bridge);
+    const parts: string[] = [];
+    const rest = await cockpit
+        .http(80)
+        .get("/")
+        .stream((data) => {
+            if (data !== "rest") parts.push(data);
+            return data === "rest" ? 0 : data.length;
+        });
+    assert.deepEqual([parts, rest], [["ab", "c"], "rest"]);
+
+    const chained = cockpit.http(80).get("/").then((text) => `left: ${text}`) as unknown as { stream(callback: (data: string) => void): Promise<string> };
+    assert.equal(await chained.stream((data) => void parts.push(data)), "left: ");
+    assert.deepEqual(parts.slice(2), ["ab", "c", "rest"]);
+});
+
+test("bytes are asked for and given where the client is binary", async () => {
+    const bridge = new ScriptedBridge().script("http-stream2", {
+        control: (channel) => {
+            channel.control("response", { status: 200, reason: "OK", headers: {} });
+            channel.send(new Uint8Array([0, 255]));
+            channel.close();
+        },
+    });
+    connectTo(bridge);
+    assert.deepEqual(await cockpit.http(80, { binary: true }).get("/"), new Uint8Array([0, 255]));
+    assert.equal(bridge.channel("http-stream2").open["binary"], "raw");
+});
+
+test("failure has no data when there was no answer, and says status and reason as a text", async () => {
+    service(0, "", { problem: "not-found" });
+    const counted: number[] = [];
+    await assert.rejects(cockpit.http(80).get("/").fail((...values) => counted.push(values.length)));
+
+    service(503, "busy");
+    const request = cockpit.http(80).get("/").fail((...values) => counted.push(values.length));
+    await assert.rejects(request, (error) => String(error) === "503 Because");
+    assert.deepEqual(counted, [1, 2]);
+});

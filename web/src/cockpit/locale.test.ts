@@ -64,3 +64,56 @@ test("plural rules of every kind are read, and what is none is refused", () => {
     assert.deepEqual(of("n%0", 3), [0]);
     for (const bad of ["n ==", "(n", "n n", "x", "alert(1)", "n ? 1", "", "n".repeat(501)]) assert.equal(pluralRule(`plural=${bad};`), null, bad);
 });
+
+/** As much of an element as is translated. */
+class FakeElement {
+    readonly attributes: Map<string, string>;
+
+    constructor(
+        public textContent: string,
+        attributes: Record<string, string>,
+        readonly children: readonly FakeElement[] = [],
+    ) {
+        this.attributes = new Map(Object.entries(attributes));
+    }
+
+    getAttribute(name: string): string | null {
+        return this.attributes.get(name) ?? null;
+    }
+    hasAttribute(name: string): boolean {
+        return this.attributes.has(name);
+    }
+    setAttribute(name: string, value: string): void {
+        this.attributes.set(name, value);
+    }
+    removeAttribute(name: string): void {
+        this.attributes.delete(name);
+    }
+    querySelectorAll(): FakeElement[] {
+        return this.children.filter((child) => child.hasAttribute("translate"));
+    }
+    get element(): HTMLElement {
+        return this as unknown as HTMLElement;
+    }
+}
+
+test("translate turns texts and attributes of marked elements, of the document or of those given", () => {
+    cockpit.locale({ "": { language: "de" }, Hello: [null, "Hallo"], "menu\u0004Open": [null, "Auf"] });
+    const text = new FakeElement("Hello", { translate: "" });
+    const inContext = new FakeElement("Open", { translate: "yes", context: "menu" });
+    const attributes = new FakeElement("Hello", { translate: "title alt", title: "Hello", alt: "Other" });
+    const never = new FakeElement("Hello", { translate: "no" });
+    const apart = new FakeElement("", {}, [new FakeElement("Hello", { translate: "" })]);
+    Object.assign(globalThis, { HTMLElement: FakeElement, document: new FakeElement("", {}, [text, inContext, attributes, never]) });
+
+    cockpit.translate(apart.element);
+    assert.deepEqual([apart.children[0]?.textContent, text.textContent], ["Hallo", "Hello"]);
+    cockpit.translate();
+    cockpit.translate([new FakeElement("", {}).element]);
+
+    assert.deepEqual([text.textContent, inContext.textContent, attributes.textContent, never.textContent], ["Hallo", "Auf", "Hello", "Hello"]);
+    assert.deepEqual([attributes.getAttribute("title"), attributes.getAttribute("alt")], ["Hallo", "Other"]);
+    // Once is enough.
+    assert.deepEqual([text.hasAttribute("translate"), never.hasAttribute("translate")], [false, true]);
+    for (const name of ["HTMLElement", "document"]) Reflect.deleteProperty(globalThis, name);
+});

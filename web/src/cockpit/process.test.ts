@@ -120,3 +120,40 @@ test("close with a problem ends the process with it", async () => {
     await settled();
     assert.equal(bridge.channel("stream").controls[0]?.["problem"], "terminated");
 });
+
+test("options reach the bridge as they are", async () => {
+    const bridge = programs([], { "exit-status": 0 });
+    const options = { directory: "/x", environ: ["A=1"], err: "out", pty: true, batch: 9, latency: 5, superuser: "try", host: "web1" } as const;
+
+    await cockpit.spawn(["ls"], options);
+
+    const { open } = bridge.channel("stream");
+    for (const [name, value] of Object.entries(options)) assert.deepEqual(open[name], value, name);
+});
+
+test("failure of a program that never ran has no data, of one that ran it has", async () => {
+    const counted: unknown[] = [];
+    programs([], { problem: "not-found" });
+    await assert.rejects(cockpit.spawn(["nonsense"]).fail((...values) => counted.push(values.length)));
+    programs([], { "exit-status": 1 });
+    const failing = cockpit.spawn(["false"]).fail((...values) => counted.push(values.length));
+    await assert.rejects(failing, (error) => error instanceof cockpit.ProcessError && String(error) === "false exited with status 1");
+    assert.deepEqual(counted, [1, 2]);
+});
+
+test("a stream handler that is given later replaces the one before", async () => {
+    programs(["data"], { "exit-status": 0 });
+    const seen: string[] = [];
+    const process = cockpit.spawn(["cat"]).stream(() => void seen.push("first"));
+    await process.stream((data) => void seen.push(data));
+    assert.deepEqual(seen, ["data"]);
+});
+
+test("input of nothing sends nothing, and ends unless more follows", async () => {
+    const bridge = new ScriptedBridge();
+    connectTo(bridge);
+    void cockpit.spawn(["cat"]).input(null);
+    await settled();
+    const channel = bridge.channel("stream");
+    assert.deepEqual([channel.received, channel.controls.map(({ command }) => command)], [[], ["done"]]);
+});
