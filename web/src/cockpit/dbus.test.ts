@@ -457,3 +457,11 @@ test("signal sends one, and publishing again replaces what was there", async () 
     await settled();
     assert.deepEqual(sent(bridge).slice(-2), [{ signal: ["/us", "org.example.Us", "Changed", [1]] }, { unpublish: ["/us", "org.example.Us"] }]);
 });
+
+test("a handle in a reply is the options of a channel", async () => {
+    const bridge = service((channel, { id }) => say(channel, { id, reply: [[{ payload: "stream", internal: "fd1" }]] }));
+    const [handle] = (await cockpit.dbus("org.example").call("/", IFACE, "Open")) as readonly [{ readonly payload: string }];
+    cockpit.channel(handle);
+    await settled();
+    assert.equal(bridge.channel("stream").open["internal"], "fd1");
+});

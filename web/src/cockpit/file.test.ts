@@ -226,3 +226,22 @@ test("close cancels what is under way", async () => {
 
     await assert.rejects(reading, { problem: "cancelled" });
 });
+
+test("binary file is bytes, both ways", async () => {
+    const bridge = new ScriptedBridge()
+        .script("fsread1", {
+            opened: (channel) => {
+                channel.send(new Uint8Array([0, 255]));
+                channel.close({ tag: "v1" });
+            },
+        })
+        .script("fsreplace1", { control: (channel) => channel.close({ tag: "v2" }) });
+    connectTo(bridge);
+    const file = cockpit.file("/bin/true", { binary: true });
+
+    assert.deepEqual(await file.read(), new Uint8Array([0, 255]));
+    assert.equal(await file.replace(new Uint8Array([7])), "v2");
+
+    assert.deepEqual(bridge.channels.map(({ open }) => open["binary"]), ["raw", "raw"]);
+    assert.deepEqual(bridge.channel("fsreplace1").received, [new Uint8Array([7])]);
+});

@@ -190,3 +190,12 @@ test("a bridge without archives is asked once, and a choice without archive neve
     assert.equal(bridge.channels.length, 1);
     assert.equal(metrics.archives, null);
 });
+
+test("a cache for series and metrics changes nothing: each page has its own data", () => {
+    const asked: unknown[] = [];
+    const frame = () => cockpit.series(1000, "shared", (beg, end) => asked.push([beg, end]));
+    frame().load(0, 2);
+    frame().load(0, 2);
+    assert.deepEqual(asked, [[0, 2], [0, 2]]);
+    assert.notEqual(cockpit.metrics(1000, [], "shared").series, cockpit.metrics(1000, [], "shared").series);
+});
