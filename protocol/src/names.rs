@@ -2,8 +2,11 @@
 //!
 //! Used by every crate; nothing here resolves or looks anything up.
 
+mod host_spec;
+
 use bytes::Bytes;
 
+pub use self::host_spec::{DnsName, HostName, HostSpec, HostSpecError, Port, UserName};
 use crate::limits::MAX_CHANNEL_ID;
 
 /// The name of one channel, chosen by the side that opens it; never empty.
