@@ -3,7 +3,7 @@
 use clap::{Arg, Command, ValueHint, value_parser};
 
 use crate::settings::CONFIG_FILE;
-use crate::{completions, man, settings};
+use crate::{completions, hostkeys, man, settings};
 
 /// The whole command.
 pub(crate) fn command() -> Command {
@@ -13,7 +13,15 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(100)
-        .subcommands([run(), serve(), session(), bridge(), completions::command(), man::command()])
+        .subcommands([
+            run(),
+            serve(),
+            session(),
+            bridge(),
+            hostkeys::command(),
+            completions::command(),
+            man::command(),
+        ])
 }
 
 fn run() -> Command {

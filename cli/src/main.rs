@@ -6,6 +6,7 @@
 mod bridge;
 mod command_line;
 mod completions;
+mod hostkeys;
 mod man;
 mod run;
 mod serve;
@@ -47,6 +48,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("run", matches)) => run::main(matches),
         Some(("serve", matches)) => serve::main(matches),
         Some(("session", matches)) => session::main(matches),
+        Some(("hostkeys", matches)) => hostkeys::main(matches),
         Some(("completions", matches)) => completions::main(matches),
         Some(("man", matches)) => man::main(matches),
         Some(_) | None => Ok(ExitCode::from(EX_USAGE)),
