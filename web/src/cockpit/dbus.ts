@@ -62,6 +62,7 @@ export class PageDBusClient extends Emitter<api.DBusClientEvents> implements api
             this.unique_name = typeof ready["unique-name"] === "string" ? ready["unique-name"] : null;
         });
         this.#channel.addEventListener("message", (_event, data) => this.#incoming(JSON.parse(String(data)) as Incoming));
+        this.close = this.close.bind(this); // Pages pass it on: `.finally(client.close)`.
         this.#channel.addEventListener("close", (_event, close) => this.#onClosed(close));
     }
 

@@ -24,6 +24,7 @@ export class PageFile<Content> implements api.FileHandle<Content> {
         options: api.FileOptions<Content>,
     ) {
         this.#options = options;
+        this.close = this.close.bind(this); // Pages pass it on: `.finally(file.close)`.
     }
 
     read(): api.CockpitPromise<Content | null, [tag: string]> {

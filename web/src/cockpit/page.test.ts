@@ -56,11 +56,34 @@ test("a frame hears nobody but the window around it, of its own origin", async (
     assert.deepEqual(got, []);
 });
 
+test("what is for our channels is kept from copies of cockpit.js in the same document, all else is not", async () => {
+    const { frame, say } = framed();
+    const page = new PackageCockpit(null);
+    const channel = page.channel({ payload: "echo" });
+    await settled();
+    const copy: unknown[] = [];
+    frame.addEventListener("message", (event) => copy.push((event as MessageEvent<unknown>).data));
+    say(INIT);
+    await settled();
+    say({ command: "ready", channel: channel.id });
+    say("7:1!1\nours");
+    say("7:2!1\ntheirs");
+    // The copy is greeted with a seed of its own: we keep ours.
+    say({ ...INIT, "channel-seed": "7:2!" });
+    await settled();
+
+    assert.deepEqual(copy, [`\n${JSON.stringify(INIT)}`, "7:2!1\ntheirs", `\n${JSON.stringify({ ...INIT, "channel-seed": "7:2!" })}`]);
+    assert.equal(page.channel({ payload: "echo" }).id, "7:1!2");
+    say({ ...INIT, "channel-seed": "8:3!" });
+    await settled();
+    assert.equal(page.channel({ payload: "echo" }).id, "8:3!3");
+});
+
 test("the carrier of a frame ends with its listener", () => {
     const shell = new FakeWindow();
     const frame = new FakeWindow(NAME, shell);
     const got: unknown[] = [];
-    const carrier: Carrier = parentCarrier(frame.window)({ opened: () => undefined, received: (message) => got.push(message), closed: () => undefined });
+    const carrier: Carrier = parentCarrier(frame.window)({ opened: () => undefined, received: (message) => (got.push(message), "own"), closed: () => undefined });
 
     frame.hear(new Uint8Array([1]).buffer, shell);
     carrier.close();

@@ -157,3 +157,11 @@ test("input of nothing sends nothing, and ends unless more follows", async () =>
     const channel = bridge.channel("stream");
     assert.deepEqual([channel.received, channel.controls.map(({ command }) => command)], [[], ["done"]]);
 });
+
+test("what stands among the arguments becomes text, as pages of packages rely on", async () => {
+    const bridge = programs([], { "exit-status": 0 });
+
+    await cockpit.spawn(["head", "-n", 3, null] as unknown as string[]);
+
+    assert.deepEqual(bridge.channel("stream").open["spawn"], ["head", "-n", "3", "null"]);
+});

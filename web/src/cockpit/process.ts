@@ -12,7 +12,8 @@ export class PageProcess<Data extends api.Payload> extends MultiPromise<Data, [m
 
     constructor(args: readonly string[], options: api.SpawnOptions) {
         super();
-        this.channel = new PageChannel({ payload: "stream", ...options, spawn: args });
+        // Pages pass other things on as arguments, also null.
+        this.channel = new PageChannel({ payload: "stream", ...options, spawn: args.map(String) });
         this.#output = this.channel.buffer(null);
         this.channel.addEventListener("close", (_event, close) => this.#ended(close, args[0] ?? ""));
         this.lend({

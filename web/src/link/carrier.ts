@@ -5,7 +5,8 @@
 
 export interface CarrierEvents {
     readonly opened: () => void;
-    readonly received: (message: string | Uint8Array) => void;
+    /** Tells whether the message was for a channel of this link, or might be for another one too. */
+    readonly received: (message: string | Uint8Array) => "own" | "shared";
     /** `problem` is what the other end gave as reason; empty when it gave none. */
     readonly closed: (problem: string) => void;
 }
@@ -54,14 +55,18 @@ export function socketCarrier(url: string, Socket: SocketConstructor = WebSocket
     };
 }
 
-/** The window around this frame, which relays for us. Only messages of our own origin count. */
+/**
+ * The window around this frame, which relays for us. Only messages of our own origin count. Packages carry copies of
+ * `cockpit.js` that listen at the same window, after us: what is for our channels is kept from them, as it would break
+ * a copy that has not been greeted yet.
+ */
 export function parentCarrier(frame: Window): CarrierFactory {
     return (events) => {
         const origin = frame.location.origin;
         const listener = (event: MessageEvent<unknown>) => {
             if (event.origin !== origin || event.source !== frame.parent) return;
             const message = messageOf(event.data);
-            if (message !== null) events.received(message);
+            if (message !== null && events.received(message) === "own") event.stopImmediatePropagation();
         };
         frame.addEventListener("message", listener);
         queueMicrotask(events.opened);

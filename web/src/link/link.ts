@@ -103,26 +103,31 @@ export class Link {
         this.#end(problem, null);
     }
 
-    /** Treats `message` as if it had just arrived. */
-    receive(message: string | Uint8Array): void {
-        if (this.#state.kind === "closed") return;
+    /** Treats `message` as if it had just arrived. Tells whether it is about a channel of this link. */
+    receive(message: string | Uint8Array): "own" | "shared" {
+        if (this.#state.kind === "closed") return "shared";
         this.#heardSinceTick = true;
         try {
-            this.#dispatch(message, parseMessage(message));
+            return this.#dispatch(message, parseMessage(message));
         } catch (error) {
             if (!(error instanceof FrameRefused) && !(error instanceof ControlRefused)) throw error;
             this.#carrier.close();
             this.#end("protocol-error", error.message);
+            return "shared";
         }
     }
 
-    #dispatch(raw: string | Uint8Array, frame: Frame): void {
+    #dispatch(raw: string | Uint8Array, frame: Frame): "own" | "shared" {
+        const has = (channel: unknown) => (typeof channel === "string" && this.#channels.has(channel) ? "own" : "shared");
         if (frame.kind === "control") {
             const control = parseControl(frame.text);
+            const whose = has(control.message["channel"]);
             if (this.#passes("in", raw, "", control.message)) this.#control(control);
-        } else if (this.#passes("in", raw, frame.channel, null)) {
-            this.#channels.get(frame.channel)?.data(frame.payload);
+            return whose;
         }
+        const whose = has(frame.channel);
+        if (this.#passes("in", raw, frame.channel, null)) this.#channels.get(frame.channel)?.data(frame.payload);
+        return whose;
     }
 
     #control(control: Control): void {
@@ -162,7 +167,10 @@ export class Link {
             this.#end(problem, typeof message === "string" ? message : null);
             return;
         }
-        this.#enter({ kind: "ready", init });
+        // Another copy of us in the document was greeted: its seed is its own. A new link of the shell has another beginning.
+        const before = this.#state.kind === "ready" ? this.#state.init["channel-seed"] : undefined;
+        const isSameLink = before !== undefined && before.split(":")[0] === init["channel-seed"]?.split(":")[0];
+        this.#enter({ kind: "ready", init: isSameLink ? { ...init, "channel-seed": before } : init });
     }
 
     #send(message: string | Uint8Array, channel: string, control: Message | null): void {

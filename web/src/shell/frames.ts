@@ -8,7 +8,7 @@
 
 import { transport } from "../cockpit/transport";
 import type { HostName } from "../routes";
-import { cutOff, type FrameIdentity, frameSeed, fromFrame, greeting, type Hint, type PackageHosts, seedOf, visibilityHint } from "./frames_model";
+import { cutOff, type FrameIdentity, frameSeed, fromFrame, greeting, type Hint, isOwn, type PackageHosts, seedOf, visibilityHint } from "./frames_model";
 
 /** What a frame may ask of the shell, or tell it. */
 export interface FrameRequests {
@@ -55,15 +55,15 @@ export function startFrames(handlers: FrameRequests): void {
         const seed = named === undefined ? null : seedOf(named);
         if (named === undefined || seed === null) return true;
         for (const frame of frames) {
-            if (frame.identity?.seed !== seed) continue;
+            if (frame.identity === null || !isOwn(named, frame.identity)) continue;
             if (control?.command === "close") frame.channels.delete(named);
-            frame.window.postMessage(message, location.origin);
+            frame.window.postMessage(forWindow(message), location.origin);
         }
         return false; // Not ours, and an answer to a frame that is gone is for nobody.
     });
     transport.onState((state) => {
         if (state.kind === "closed") for (const frame of frames) close(frame, state.problem);
-        if (state.kind === "ready") for (const frame of frames) if (frame.greeting !== "none") greet(frame);
+        if (state.kind === "ready") for (const frame of frames) if (frame.greeting !== "none") greet(frame, []);
     });
 }
 
@@ -86,13 +86,15 @@ export function addFrame(window: Window, name: string, host: HostName, hosts: Pa
 
 function receive(frame: OpenFrame, data: unknown, handlers: FrameRequests): void {
     const { name, host, hosts } = frame;
-    const verdict = fromFrame(data, frame.identity ?? { name, host, hosts, seed: "\u0000" }); // A seed that no id has.
+    const verdict = fromFrame(data, frame.identity ?? { name, host, hosts, seed: "\u0000", earlier: [] }); // A seed that no id has.
     switch (verdict.kind) {
         case "greet":
-            end(frame); // A new document: what the last one had open is over.
-            listen(frame, handlers);
-            handlers.greeted(frame);
-            if (transport.state.kind === "ready") greet(frame);
+            if (frame.identity === null) {
+                end(frame); // A new document: what the last one had open is over.
+                listen(frame, handlers);
+                handlers.greeted(frame);
+            } // Else another copy of cockpit.js in the same document.
+            if (transport.state.kind === "ready") greet(frame, frame.identity === null ? [] : [frame.identity.seed, ...frame.identity.earlier]);
             else frame.greeting = "wanted";
             break;
         case "forward":
@@ -142,15 +144,20 @@ function warn(text: string): void {
     console.warn(text); // eslint-disable-line no-console -- refusals are for developers of packages
 }
 
-/** Gives the frame a seed of its own: once for each of its documents and each link. */
-function greet(frame: OpenFrame): void {
+/** Gives the frame a seed of its own: once for each copy of `cockpit.js` in its document, and for each link. */
+function greet(frame: OpenFrame, earlier: readonly string[]): void {
     count += 1;
     const linkSeed = transport.options["channel-seed"];
     const { name, host, hosts } = frame;
     frame.greeting = "given";
-    frame.identity = { name, host, hosts, seed: frameSeed(typeof linkSeed === "string" ? linkSeed : "", count) };
+    frame.identity = { name, host, hosts, earlier, seed: frameSeed(typeof linkSeed === "string" ? linkSeed : "", count) };
     frame.window.postMessage(greeting(transport.options, frame.identity), location.origin);
     if (frame.seen === "hidden") frame.window.postMessage(visibilityHint("hidden"), location.origin);
+}
+
+/** Copies of `cockpit.js` in packages know bytes by their being an `ArrayBuffer`, as a WebSocket gives them. */
+function forWindow(message: string | Uint8Array): string | ArrayBuffer {
+    return typeof message === "string" ? message : new Uint8Array(message).buffer;
 }
 
 /** Listeners go with the document that they were put into. */

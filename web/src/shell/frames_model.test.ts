@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { HostName } from "../routes";
 import { cutOff, type FrameIdentity, frameSeed, fromFrame, greeting, seedOf, visibilityHint } from "./frames_model";
 
-const FRAME: FrameIdentity = { name: "cockpit1:web1/system/services", host: "web1" as HostName, seed: frameSeed("4:", 7), hosts: "any" };
+const FRAME: FrameIdentity = { name: "cockpit1:web1/system/services", host: "web1" as HostName, seed: frameSeed("4:", 7), earlier: [], hosts: "any" };
 
 function control(fields: Record<string, unknown>): string {
     return `\n${JSON.stringify(fields)}`;
@@ -39,6 +39,13 @@ test("a frame cannot speak on a channel that is not its own", () => {
     assert.deepEqual(fromFrame(control({ command: "close", channel: "4:8!1" }), FRAME), { kind: "refuse", reason: 'the channel "4:8!1" is not its own' });
     assert.equal(fromFrame("4:8!1\ndata", FRAME).kind, "refuse");
     assert.equal(fromFrame(new TextEncoder().encode("4:8!1\ndata"), FRAME).kind, "refuse");
+});
+
+test("each seed that the document was given is its own", () => {
+    const twice = { ...FRAME, seed: frameSeed("4:", 9), earlier: [frameSeed("4:", 7)] };
+
+    for (const channel of ["4:7!1", "4:9!1"]) assert.equal(fromFrame(`${channel}\ndata`, twice).kind, "forward", channel);
+    assert.equal(fromFrame("4:8!1\ndata", twice).kind, "refuse");
 });
 
 test("data on its own channels goes on untouched", () => {

@@ -42,6 +42,8 @@ export interface FrameIdentity {
     readonly host: HostName;
     /** Begins every channel id of the frame and ends with `!`. */
     readonly seed: string;
+    /** What began them before: packages carry copies of `cockpit.js` with them, and each asks for a seed. */
+    readonly earlier: readonly string[];
     readonly hosts: PackageHosts;
 }
 
@@ -55,9 +57,14 @@ export function fromFrame(data: unknown, frame: FrameIdentity): Verdict {
     if (data instanceof ArrayBuffer) return fromFrame(new Uint8Array(data), frame);
     const channel = typeof data === "string" || data instanceof Uint8Array ? channelOf(data) : null;
     if (channel === null) return { kind: "refuse", reason: "it is no message of the protocol" };
-    if (channel !== "") return channel.startsWith(frame.seed) ? { kind: "forward", message: data as string | Uint8Array } : foreign(channel);
+    if (channel !== "") return isOwn(channel, frame) ? { kind: "forward", message: data as string | Uint8Array } : foreign(channel);
     const control = typeof data === "string" ? parseControl(data.slice(1)) : null;
     return control === null ? { kind: "refuse", reason: "its control message cannot be read" } : judgeControl(control, data as string, frame);
+}
+
+/** Whether the frame was given the seed that `channel` begins with. */
+export function isOwn(channel: string, frame: FrameIdentity): boolean {
+    return [frame.seed, ...frame.earlier].some((seed) => channel.startsWith(seed));
 }
 
 /** The seed of the frame that a message from the server is for; null when it is the shell's own or everybody's. */
@@ -84,7 +91,7 @@ export function visibilityHint(seen: "shown" | "hidden"): string {
 function judgeControl(control: Readonly<Record<string, unknown>>, data: string, frame: FrameIdentity): Verdict {
     const { command, channel } = control;
     if (typeof channel === "string" && channel !== "") {
-        if (!channel.startsWith(frame.seed)) return foreign(channel);
+        if (!isOwn(channel, frame)) return foreign(channel);
         if (command === "open") return judgeOpen(control, channel, frame);
         return { kind: "forward", message: data, ...(command === "close" && { closed: channel }) };
     }
