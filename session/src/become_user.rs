@@ -10,19 +10,23 @@ use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Duration;
 use std::{fs, ptr};
 
-use rustix::fs::Mode;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, WaitOptions, geteuid, getrlimit, getuid,
-    set_dumpable_behavior, setrlimit, setsid, umask, waitpid,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, geteuid, getpid, getrlimit,
+    getuid, kill_process, kill_process_group, set_dumpable_behavior, setrlimit, setsid, umask,
+    waitpid,
 };
+use rustix::stdio::stderr;
 
 /// Whether this helper may become somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,10 +181,60 @@ impl Protected {
     }
 }
 
-/// Ends this process after `seconds`, even while a PAM module hangs; 0 takes the order back.
-pub(crate) fn end_this_process_after(seconds: u32) {
+/// Ends this process after `time` in whole seconds, even while a PAM module hangs; zero takes the order back.
+pub(crate) fn end_this_process_after(time: Duration) {
+    let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
     // SAFETY: no pointers; SIGALRM has its default action, which ends the process.
     unsafe { libc::alarm(seconds) };
+}
+
+/// Ends this process and what it has started as soon as the other end of `socket` speaks or hangs up, even while a
+/// PAM module hangs. Nothing of the process is asked for it: the kernel sends a signal (`fcntl(2)`, `O_ASYNC`).
+///
+/// # Errors
+///
+/// `UnexpectedEof`: the other end has done so already. What has happened before raises no signal.
+pub(crate) fn end_this_process_with(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd();
+    let handler: extern "C" fn(c_int) = end_with_children;
+    // SAFETY: the handler makes nothing but system calls, takes no lock and does not return.
+    unsafe { libc::signal(libc::SIGIO, handler as libc::sighandler_t) };
+    let own = getpid().as_raw_nonzero().get();
+    // SAFETY: no pointers; the descriptor is borrowed.
+    checked(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETOWN, own) })?;
+    fcntl_setfl(socket, fcntl_getfl(socket)? | OFlags::ASYNC)?;
+    let mut before = [PollFd::from_borrowed_fd(socket, PollFlags::IN | PollFlags::RDHUP)];
+    if poll(&mut before, Some(&Timespec::default()))? == 0 {
+        return Ok(());
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Takes the order of [`end_this_process_with`] back.
+pub(crate) fn outlive(socket: impl AsFd) -> io::Result<()> {
+    Ok(fcntl_setfl(&socket, fcntl_getfl(&socket)? - OFlags::ASYNC)?)
+}
+
+/// What runs when the client is gone while PAM works. This process has one thread, so its children wait for being
+/// reaped and their process ids are their own; `pam_exec` makes its program the leader of a process group.
+extern "C" fn end_with_children(_signal: c_int) {
+    const WHY: &[u8] = b"pilothouse session: the server hung up while PAM was at work\n";
+    let mut list = [0; 4096];
+    let read = rustix::fs::open(c"/proc/thread-self/children", OFlags::CLOEXEC, Mode::empty())
+        .and_then(|children| rustix::io::read(children, &mut list[..]));
+    let list = list.get(..read.unwrap_or(0)).unwrap_or_default();
+    for child in list.split(|byte| *byte == b' ') {
+        let number = std::str::from_utf8(child)
+            .ok()
+            .and_then(|child| child.parse().ok());
+        if let Some(child) = number.and_then(Pid::from_raw) {
+            let _it_may_lead_none = kill_process_group(child, Signal::TERM);
+            let _it_may_have_ended = kill_process(child, Signal::TERM);
+        }
+    }
+    let _nobody_may_read = rustix::io::write(stderr(), WHY);
+    // SAFETY: ends the process without exit handlers, which are not for a signal's.
+    unsafe { libc::_exit(1) }
 }
 
 /// Signals that are waited for while the bridge runs.

@@ -1,7 +1,9 @@
 //! The helper's end of the socket to the server: whole messages, within a time, from a known peer.
 //!
-//! It takes standard input away from the process, so that nothing a PAM module starts can read or write it.
-//! Callers: `lib` and `dialogue`. It never reads a byte beyond the message it was asked for.
+//! It takes standard input away from the process, so that nothing a PAM module starts can read or write it. Between a
+//! request that sets PAM to work and the reply to it the server has nothing to say: a word or a hang-up of its in that
+//! time ends the process, whatever a module is waiting for. Callers: `lib` and `dialogue`. It never reads a byte beyond
+//! the message it was asked for.
 
 use std::io::{IoSlice, Read};
 use std::mem::MaybeUninit;
@@ -18,6 +20,7 @@ use rustix::stdio;
 use zeroize::Zeroizing;
 
 use crate::SessionError;
+use crate::become_user::{end_this_process_with, outlive};
 use crate::messages::{LENGTH_BYTES, Reply, Request, announced_length};
 use crate::monitor::{Stage, permits};
 
@@ -43,7 +46,8 @@ impl Connection {
         Ok(Self(Rc::new(socket)))
     }
 
-    /// Waits for the next request, which must be one that `stage` permits.
+    /// Waits for the next request, which must be one that `stage` permits. While PAM works on it ([`Stage::Working`])
+    /// the process ends with its client; from [`Stage::Opening`] on it does not, for a session is to be closed.
     pub(crate) fn receive(&self, stage: Stage) -> Result<Request, SessionError> {
         let mut announced = [0; LENGTH_BYTES];
         (&*self.0).read_exact(&mut announced)?;
@@ -52,13 +56,19 @@ impl Connection {
         start.copy_from_slice(&announced);
         (&*self.0).read_exact(rest)?;
         match Request::decode(&message)? {
-            Some((request, _)) if permits(stage, &request) => Ok(request),
+            Some((request, _)) if permits(stage, &request) => {
+                if stage != Stage::Authenticated {
+                    end_this_process_with(&*self.0)?;
+                }
+                Ok(request)
+            }
             _ => Err(SessionError::NotPermitted(stage)),
         }
     }
 
     /// Sends `reply`, and with its first byte `fds`, at most one.
     pub(crate) fn send(&self, reply: &Reply, fds: &[BorrowedFd<'_>]) -> Result<(), SessionError> {
+        outlive(&*self.0)?;
         let message = reply.encode()?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);

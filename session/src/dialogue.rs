@@ -253,7 +253,7 @@ mod tests {
             let answers = ["ada", "755224"].map(|answer| Secret::from(answer.to_owned()));
             let request = Request::Answer(answers.into()).encode().unwrap();
             std::io::Write::write_all(&mut &theirs, &request).unwrap();
-            Reply::decode(&prompt[..read]).unwrap().unwrap().0
+            (Reply::decode(&prompt[..read]).unwrap().unwrap().0, theirs)
         });
 
         let answers = dialogue.converse(vec![
@@ -274,7 +274,10 @@ mod tests {
             message(Style::Error, "Careful."),
             message(Style::Secret, "Code?"),
         ];
-        assert_eq!(client.join().unwrap(), Reply::Prompt(prompt));
+        let (asked, theirs) = client.join().unwrap();
+        assert_eq!(asked, Reply::Prompt(prompt));
+        drop(dialogue); // which would have this process end with the client
+        drop(theirs);
     }
 
     #[test]

@@ -45,13 +45,19 @@ pub struct Options {
 pub struct Limits {
     /// Longest silence of the client when a request is waited for.
     pub answer_within: Duration,
-    /// From the start of the helper to that of the bridge, in whole seconds, hanging PAM modules included.
+    /// From the start of the helper to the answer that lets in, in whole seconds, hanging PAM modules included.
     pub log_in_within: Duration,
+    /// From the request for the bridge to its start, in whole seconds; longer than any client waits for it.
+    pub open_within: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { answer_within: Duration::from_mins(1), log_in_within: Duration::from_mins(10) }
+        Self {
+            answer_within: Duration::from_mins(1),
+            log_in_within: Duration::from_mins(10),
+            open_within: Duration::from_mins(2),
+        }
     }
 }
 
@@ -133,8 +139,7 @@ impl Refused {
 /// [`SessionError`] but never [`SessionError::Refused`]: the client broke the rules or went away, or the system failed.
 pub fn run(options: &Options) -> Result<Outcome, SessionError> {
     let protected = become_user::protect_this_process()?;
-    let seconds = u32::try_from(options.limits.log_in_within.as_secs()).unwrap_or(u32::MAX);
-    become_user::end_this_process_after(seconds);
+    become_user::end_this_process_after(options.limits.log_in_within);
     let connection =
         Connection::take_standard_input(options.allowed_peer, options.limits.answer_within)?;
     match log_in(options, &connection, protected) {
@@ -166,6 +171,7 @@ fn log_in(
     let messages = verified.conversation().pending().to_vec();
     connection.send(&Reply::Authenticated { user, messages }, &[])?;
     connection.receive(Stage::Authenticated)?;
+    become_user::end_this_process_after(options.limits.open_within);
     let shell = verified.account.shell();
     if !start_bridge::shell_is_supported(shell) {
         let cause = format!("shell of {}: {}", verified.account.name(), shell.display());
@@ -184,7 +190,7 @@ fn log_in(
     };
     let started = start_bridge::start_bridge(&plan);
     drop(plan); // and with it the password
-    become_user::end_this_process_after(0);
+    become_user::end_this_process_after(Duration::ZERO);
     let end = started.map(|(bridge, for_server)| {
         let pid = bridge.as_raw_pid().unsigned_abs();
         // A client that has gone loses its end, and with it the bridge its link.

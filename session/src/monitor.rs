@@ -10,7 +10,9 @@
 //! ```
 //!
 //! While the helper works, opens or runs nothing may be asked. Anything that is not permitted, a hang-up in a stage
-//! that waits, and silence longer than the grace time end the helper. Caller: `lib`; it does nothing itself.
+//! that waits or works, and silence longer than the grace time end the helper. A hang-up does not while it opens,
+//! because a session that is half open would stay so: that has a time limit of its own. Caller: `lib`; it does nothing
+//! itself.
 
 use crate::messages::Request;
 

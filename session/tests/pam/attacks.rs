@@ -17,6 +17,9 @@ crate::tests! {
     a_silent_client_ends_the_helper,
     a_client_that_hangs_up_while_asked_ends_the_helper,
     a_module_that_hangs_stops_nobody_else_and_ends_in_time,
+    a_client_that_hangs_up_ends_the_helper_and_its_module_however_it_hangs,
+    a_client_that_speaks_out_of_turn_ends_a_helper_whose_module_hangs,
+    a_session_that_is_being_opened_outlives_the_client_and_is_closed,
     the_password_is_in_no_command_line_and_no_environment,
     nothing_of_the_password_is_left_in_the_helper,
     the_same_user_cannot_read_the_helper,
@@ -134,6 +137,66 @@ fn a_module_that_hangs_stops_nobody_else_and_ends_in_time() {
     assert!(other_done < ended, "{other_done:?} {ended:?}");
     assert!(ended < Duration::from_secs(10), "{ended:?}");
     assert!(!hanging.wait().success());
+}
+
+/// Modules that hang: in a program and its child, in a system call of libpam's own, in one that is tried again.
+const HANGING: [&str; 3] = [
+    "auth required pam_exec.so /bin/sh /run/hang\n",
+    "auth required pam_exec.so stdout /bin/sh /run/hang\n",
+    "auth required pam_unix.so\nauth required pam_exec.so expose_authtok /bin/sh /run/hang\n",
+];
+
+/// A helper whose module hangs, and the process of the hanging program.
+fn hanging(module: &str) -> (Client, String) {
+    let hang = "mkfifo /run/hung; printf 'echo $$ > /run/hung; sleep 50; true' > /run/hang";
+    shell(&format!("rm -f /run/hung; {hang}"));
+    service("hang", &format!("{module}{PLAIN}"));
+    let mut client = Client::start(&Setting { service: "hang", ..Setting::default() });
+    client.send(&Request::Authenticate {
+        user: "ada".into(),
+        password: PASSWORD.to_owned().into(),
+        remote_host: "::1".into(),
+        reuse_password: FORGET,
+    });
+    let program = fs::read_to_string("/run/hung").unwrap().trim().to_owned();
+    (client, program)
+}
+
+fn a_client_that_hangs_up_ends_the_helper_and_its_module_however_it_hangs() {
+    add_user("ada", "");
+    for module in HANGING {
+        let (client, program) = hanging(module);
+
+        assert_eq!(client.wait().code(), Some(1), "{module}");
+        shell(&format!("while [ -e /proc/{program} ]; do :; done; ! pgrep -x -s {program} sleep"));
+    }
+}
+
+fn a_client_that_speaks_out_of_turn_ends_a_helper_whose_module_hangs() {
+    add_user("ada", "");
+    let (mut client, _) = hanging(HANGING[0]);
+
+    client.send(&Request::Answer(Vec::new()));
+
+    ends_without_a_word(client);
+}
+
+fn a_session_that_is_being_opened_outlives_the_client_and_is_closed() {
+    add_user("ada", "");
+    shell(
+        "mkfifo /run/opening /run/go; printf 'echo $PAM_TYPE >> /run/log; [ $PAM_TYPE = close_session ] || { echo > /run/opening; read line < /run/go; }' > /run/slow",
+    );
+    service("slow", &format!("{PLAIN}session required pam_exec.so /bin/sh /run/slow\n"));
+    let mut client = Client::start(&Setting { service: "slow", ..Setting::default() });
+    client.log_in("ada", FORGET);
+    client.send(&Request::StartBridge);
+    fs::read("/run/opening").unwrap();
+
+    drop(client.socket);
+    fs::write("/run/go", "go\n").unwrap();
+    client.helper.wait().unwrap();
+
+    assert_eq!(fs::read_to_string("/run/log").unwrap(), "open_session\nclose_session\n");
 }
 
 fn the_password_is_in_no_command_line_and_no_environment() {

@@ -53,7 +53,11 @@ pub(crate) fn be_the_helper(arguments: &[String]) -> ExitCode {
             path: "/bin/sh".into(),
             arguments: ["sh", "-c", bridge].map(OsString::from).to_vec(),
         },
-        limits: Limits { answer_within: milliseconds(answer), log_in_within: milliseconds(log_in) },
+        limits: Limits {
+            answer_within: milliseconds(answer),
+            log_in_within: milliseconds(log_in),
+            ..Limits::default()
+        },
     };
     let result = session::run(&options);
     eprintln!("helper: {result:?}");
