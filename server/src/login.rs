@@ -1,50 +1,50 @@
 //! Login and logout, by headers for pages with scripts and by forms for those without.
 //!
-//! Both exchanges do the same: [`attempt`] talks to one root helper, [`conversation`] keeps it while the browser is
-//! asked, [`throttle`] and [`slots`] stand before it. The server decides nothing about who may log in; it keeps no
-//! password and tells nobody which names exist (T17). Callers: `routes`. Text: docs/protocol.md, "HTTP surface".
+//! Both exchanges ([`by_header`], [`by_form`]) do the same: [`attempt`] talks to one root helper, [`conversation`] keeps
+//! it while the browser is asked, [`throttle`] and [`slots`] stand before it, [`failure`] says why there is no login.
+//! The server decides nothing about who may log in; it keeps no password and tells nobody which names exist (T17).
+//! Callers: `routes`. Text: docs/protocol.md, "HTTP surface".
 
 mod attempt;
 mod authorization;
+mod by_form;
+mod by_header;
 mod conversation;
+mod failure;
 mod form;
 mod helper;
+mod logout;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod throttle;
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Buf as _;
-use hyper::ext::ReasonPhrase;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use protocol::problem::Problem;
 use protocol::secret::Secret;
-use serde_json::json;
 use session::messages::{Refusal, ReusePassword};
-use zeroize::Zeroizing;
 
 use crate::Server;
-use crate::admission::{Application, Connection, OwnOrigin, Source};
+use crate::admission::Source;
 use crate::config::{Config, LoginLimits};
-use crate::pages::{
-    Echo, ErrorPage, LoginForm, LoginPage, NextPath, Notice, PamMessage, PamMessageKind, Reuse,
-};
-use crate::relay::handshake::{GreetError, SuperuserStart};
-use crate::sessions::{Admitted, BeginError, Boottime, CookieValue, End, Session, clearing_header};
+use crate::pages::{PamMessage, PamMessageKind};
+use crate::relay::handshake::GreetError;
+use crate::sessions::{Admitted, BeginError, Boottime, CookieValue, End, Session};
 use attempt::{Applicant, Prompt, Step};
-use authorization::{Authorization, AuthorizationError};
+use authorization::Authorization;
+pub(crate) use by_form::post;
+pub(crate) use by_header::get;
 use conversation::{ConversationId, Conversations, ParkError};
+use failure::Failure;
 use form::Form;
 use helper::{Helper, HelperError};
+pub(crate) use logout::logout;
 use slots::{Busy, Slots};
 use throttle::{Account, Throttle, Verdict};
 
@@ -61,31 +61,6 @@ enum Outcome {
     LoggedIn(Arc<Session>, CookieValue),
     Ask(ConversationId, Prompt),
     Failed(Failure, Vec<PamMessage>),
-}
-
-/// Why there is no login; the same for both exchanges.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Failure {
-    /// User or password wrong; nobody learns which.
-    Rejected,
-    /// A scheme that we do not speak.
-    NotSupported,
-    /// The conversation is not known (any more).
-    Expired,
-    /// Authenticated, and not let in.
-    Denied,
-    /// The account's shell cannot run a bridge.
-    UnsupportedShell,
-    /// The bridge did not start; its problem.
-    NoBridge(Problem),
-    /// Something here does not work.
-    Unavailable,
-    /// Too many failures from there.
-    Limited(Duration),
-    /// Too many logins at once.
-    Busy,
-    /// The request is no login.
-    Malformed,
 }
 
 impl Logins {
@@ -125,11 +100,11 @@ impl Logins {
                 return Outcome::Failed(failure, Vec::new());
             }
         };
-        let helper = match Helper::connect(&server.config.session_socket).await {
+        let helper = match Helper::connect(&server.config.session_socket, slot).await {
             Ok(helper) => helper,
             Err(error) => return helper_failed(&applicant, &error),
         };
-        let step = attempt::begin(helper, slot, applicant, password, reuse_password).await;
+        let step = attempt::begin(helper, applicant, password, reuse_password).await;
         self.after(server, step).await
     }
 
@@ -272,16 +247,26 @@ impl Logins {
     }
 }
 
-/// Runs a login to its next step even when the browser hangs up meanwhile: the helper's place stays taken as long as
-/// the helper runs, and a failure counts. What nobody is there to receive ends at once.
+/// Runs a login to its next step even when the browser hangs up meanwhile, for [`ABANDONED_LIMIT`]: a failure counts
+/// although nobody waits for it. What nobody is there to receive ends at once.
 async fn to_the_end(
     server: &Arc<Server>,
     login: impl Future<Output = Outcome> + Send + 'static,
 ) -> Outcome {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let (mut sender, receiver) = tokio::sync::oneshot::channel();
     let server = Arc::clone(server);
     tokio::spawn(async move {
-        match sender.send(login.await) {
+        let mut login = pin!(login);
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut login => Some(outcome),
+            () = sender.closed() => tokio::time::timeout(ABANDONED_LIMIT, login).await.ok(),
+        };
+        let Some(outcome) = outcome else {
+            tracing::debug!("hung up on a login helper that nobody waits for");
+            return;
+        };
+        match sender.send(outcome) {
             Err(Outcome::LoggedIn(session, _)) => session.end(&End::Logout),
             Err(Outcome::Ask(id, _)) => server.logins.conversations.forget(&id),
             Err(Outcome::Failed(..)) | Ok(()) => {}
@@ -347,288 +332,6 @@ async fn answer_prompt(
     to_the_end(server, login).await
 }
 
-/// `GET /cockpit[+APP]/login`
-pub(crate) async fn get(
-    State(server): State<Arc<Server>>,
-    connection: Connection,
-    application: Application,
-    request: Request,
-) -> Response {
-    let headers = request.headers();
-    if let Some(session) = server
-        .sessions
-        .find(headers, connection.transport, &application)
-    {
-        return logged_in_json(&session);
-    }
-    let parsed = match headers.get(header::AUTHORIZATION) {
-        Some(value) => Authorization::parse(value.as_bytes()),
-        None => return failure_json(&Failure::Rejected, &[]),
-    };
-    let superuser = superuser_start(headers);
-    drop(request);
-    let source = connection.peer.ip();
-    let outcome = match parsed {
-        Ok(Authorization::Basic { user, password }) => {
-            let applicant = Applicant { user, source, application: application.clone(), superuser };
-            begin(&server, applicant, password, ReusePassword::Forget).await
-        }
-        Ok(Authorization::Conversation { id, answer }) => {
-            answer_prompt(&server, id, source, answer).await
-        }
-        Err(AuthorizationError::NotSupported) => Outcome::Failed(Failure::NotSupported, Vec::new()),
-        Err(AuthorizationError::Malformed) => Outcome::Failed(Failure::Rejected, Vec::new()),
-    };
-    match outcome {
-        Outcome::LoggedIn(session, cookie) => {
-            let mut response = logged_in_json(&session);
-            set_cookie(&mut response, cookie.header(connection.transport, &application));
-            response
-        }
-        Outcome::Ask(id, prompt) => prompt_json(&id, &prompt),
-        Outcome::Failed(failure, messages) => failure_json(&failure, &messages),
-    }
-}
-
-/// `POST /cockpit[+APP]/login`
-pub(crate) async fn post(
-    State(server): State<Arc<Server>>,
-    connection: Connection,
-    application: Application,
-    _own: OwnOrigin,
-    request: Request,
-) -> Response {
-    let limit = server.config.logins.form;
-    let (next, user, reuse, outcome) = match read_form(request.into_body(), limit).await {
-        Ok(form) => submit(&server, &connection, &application, form).await,
-        Err(refusal) => return server.pages.error_page(&refusal),
-    };
-    let page = |status, notice, messages: &[PamMessage], form| {
-        server.pages.login_page(&LoginPage {
-            status,
-            application: &application,
-            next: &next,
-            notice,
-            messages,
-            form,
-        })
-    };
-    let mut response = match outcome {
-        Outcome::LoggedIn(_session, cookie) => {
-            let mut response = see_other(&next);
-            set_cookie(&mut response, cookie.header(connection.transport, &application));
-            response
-        }
-        Outcome::Ask(id, prompt) => {
-            let conversation = id.text();
-            let form = LoginForm::Prompt {
-                conversation: &conversation,
-                prompt: &prompt.text,
-                echo: prompt.echo,
-            };
-            page(StatusCode::OK, Notice::None, &prompt.messages, form)
-        }
-        Outcome::Failed(failure, messages) => {
-            let form = LoginForm::Credentials { user: &user, reuse };
-            let mut response = page(failure.status(), failure.notice(), &messages, form);
-            failure.add_retry_after(&mut response);
-            response
-        }
-    };
-    never_stored(&mut response);
-    response
-}
-
-/// What a submitted form leads to, and what the next page shows again.
-async fn submit(
-    server: &Arc<Server>,
-    connection: &Connection,
-    application: &Application,
-    mut form: Form,
-) -> (NextPath, String, Reuse, Outcome) {
-    let next = NextPath::parse(&form.take_text("next").unwrap_or_default());
-    let source = connection.peer.ip();
-    if let Some(id) = form.take("conversation") {
-        let answer = form
-            .take("answer")
-            .unwrap_or_else(|| Secret::new(Vec::new()));
-        let outcome = match ConversationId::parse(id.expose()) {
-            Some(id) => answer_prompt(server, id, source, answer).await,
-            None => Outcome::Failed(Failure::Expired, Vec::new()),
-        };
-        return (next, String::new(), Reuse::No, outcome);
-    }
-    let (reuse, keep) = match form.take("reuse") {
-        Some(_ticked) => (Reuse::Yes, ReusePassword::Keep),
-        None => (Reuse::No, ReusePassword::Forget),
-    };
-    let user = form.take_text("user").unwrap_or_default();
-    let Some(password) = form.take("password").filter(|_| !user.is_empty()) else {
-        return (next, user, reuse, Outcome::Failed(Failure::Malformed, Vec::new()));
-    };
-    let applicant = Applicant {
-        user: user.clone(),
-        source,
-        application: application.clone(),
-        superuser: SuperuserStart::No,
-    };
-    let outcome = begin(server, applicant, password, keep).await;
-    (next, user, reuse, outcome)
-}
-
-/// `POST /cockpit[+APP]/logout`, with the session's token in the header `X-CSRF-Token` or the field `csrf-token`.
-pub(crate) async fn logout(
-    State(server): State<Arc<Server>>,
-    connection: Connection,
-    application: Application,
-    _own: OwnOrigin,
-    request: Request,
-) -> Response {
-    let (parts, body) = request.into_parts();
-    let session = server
-        .sessions
-        .find(&parts.headers, connection.transport, &application);
-    let by_header = parts.headers.get(CSRF_HEADER).is_some();
-    let token = match parts.headers.get(CSRF_HEADER) {
-        Some(token) => token.to_str().unwrap_or_default().to_owned(),
-        None => match read_form(body, server.config.logins.form).await {
-            Ok(mut form) => form.take_text("csrf-token").unwrap_or_default(),
-            Err(refusal) => return server.pages.error_page(&refusal),
-        },
-    };
-    if let Some(session) = session {
-        if !session.csrf().is(&token) {
-            return server.pages.error_page(&ErrorPage::Forbidden);
-        }
-        tracing::info!(session = session.number(), user = session.user(), "logout");
-        session.end(&End::Logout);
-    }
-    let mut response = if by_header {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        server.pages.login_page(&LoginPage {
-            status: StatusCode::OK,
-            application: &application,
-            next: &NextPath::parse("/"),
-            notice: Notice::LoggedOut,
-            messages: &[],
-            form: LoginForm::Credentials { user: "", reuse: Reuse::No },
-        })
-    };
-    set_cookie(&mut response, clearing_header(connection.transport, &application));
-    never_stored(&mut response);
-    response
-}
-
-/// Reads a form's body; the copies that are ours are wiped.
-async fn read_form(body: Body, limit: usize) -> Result<Form, ErrorPage<'static>> {
-    let too_large = body.size_hint().lower() > limit as u64;
-    if too_large {
-        return Err(ErrorPage::TooLarge);
-    }
-    let collected = tokio::time::timeout(BODY_LIMIT, collect(body, limit)).await;
-    let bytes = collected.map_err(|_| ErrorPage::BadRequest)??;
-    Form::parse(&bytes).map_err(|_| ErrorPage::BadRequest)
-}
-
-async fn collect(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, ErrorPage<'static>> {
-    use http_body_util::BodyExt as _;
-
-    let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ErrorPage::BadRequest)?;
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > limit {
-            return Err(ErrorPage::TooLarge);
-        }
-        bytes.extend_from_slice(data.chunk());
-        // Wipes hyper's copy where nothing else of the connection stands in the same buffer.
-        if let Ok(mut unshared) = data.try_into_mut() {
-            unshared.fill(0);
-        }
-    }
-    Ok(bytes)
-}
-
-fn superuser_start(headers: &HeaderMap) -> SuperuserStart {
-    match headers.get(SUPERUSER_HEADER) {
-        Some(choice) if choice.as_bytes() == b"any" => SuperuserStart::Any,
-        Some(_) | None => SuperuserStart::No,
-    }
-}
-
-fn logged_in_json(session: &Session) -> Response {
-    json_response(StatusCode::OK, &json!({ "csrf-token": session.csrf().as_str() }))
-}
-
-fn prompt_json(id: &ConversationId, prompt: &Prompt) -> Response {
-    let mut body = json!({
-        "prompt": prompt.text,
-        "echo": prompt.echo == Echo::Shown,
-    });
-    for (member, kind) in [("message", PamMessageKind::Info), ("error", PamMessageKind::Error)] {
-        let text = texts(&prompt.messages, kind);
-        if let (false, Some(members)) = (text.is_empty(), body.as_object_mut()) {
-            members.insert(member.to_owned(), text.into());
-        }
-    }
-    let mut response = json_response(StatusCode::UNAUTHORIZED, &body);
-    let challenge = format!("X-Conversation {} {}", id.text(), STANDARD.encode(&prompt.text));
-    if let Ok(challenge) = HeaderValue::try_from(challenge) {
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, challenge);
-    }
-    add_reason(&mut response, Problem::AuthenticationFailed.code());
-    response
-}
-
-fn failure_json(failure: &Failure, messages: &[PamMessage]) -> Response {
-    let problem = failure.problem();
-    let mut body = json!({ "problem": problem.code() });
-    let words: Vec<_> = messages
-        .iter()
-        .map(|message| message.text.as_str())
-        .collect();
-    if let (false, Some(members)) = (words.is_empty(), body.as_object_mut()) {
-        members.insert("message".to_owned(), words.join("\n").into());
-    }
-    let mut response = json_response(failure.status(), &body);
-    failure.add_retry_after(&mut response);
-    add_reason(&mut response, problem.code());
-    response
-}
-
-fn texts(messages: &[PamMessage], kind: PamMessageKind) -> String {
-    let of_kind = messages.iter().filter(|message| message.kind == kind);
-    of_kind
-        .map(|message| message.text.as_str())
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
-    let content_type = [(header::CONTENT_TYPE, "application/json")];
-    let mut response = (status, content_type, body.to_string()).into_response();
-    never_stored(&mut response);
-    response
-}
-
-/// The reason phrase of the status line carries the problem: Cockpit's clients read it there.
-fn add_reason(response: &mut Response, code: &str) {
-    if let Ok(reason) = ReasonPhrase::try_from(code.to_owned()) {
-        response.extensions_mut().insert(reason);
-    }
-}
-
-fn see_other(next: &NextPath) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    if let Ok(location) = HeaderValue::try_from(next.as_str()) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
-}
-
 fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -642,64 +345,8 @@ fn never_stored(response: &mut Response) {
         .insert(header::CACHE_CONTROL, no_store);
 }
 
-impl Failure {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Rejected | Self::NotSupported | Self::Expired | Self::Malformed => {
-                StatusCode::UNAUTHORIZED
-            }
-            Self::Denied => StatusCode::FORBIDDEN,
-            Self::UnsupportedShell | Self::NoBridge(_) | Self::Unavailable => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    fn problem(&self) -> Problem {
-        match self {
-            Self::Rejected | Self::Expired | Self::Malformed | Self::Limited(_) => {
-                Problem::AuthenticationFailed
-            }
-            Self::NotSupported => Problem::AuthenticationNotSupported,
-            Self::Denied => Problem::AccessDenied,
-            Self::UnsupportedShell => Problem::UnsupportedShell,
-            Self::NoBridge(problem) => problem.clone(),
-            Self::Unavailable => Problem::InternalError,
-            Self::Busy => Problem::AuthenticationUnavailable,
-        }
-    }
-
-    fn notice(&self) -> Notice {
-        match self {
-            Self::Rejected | Self::NotSupported | Self::Malformed => Notice::Failed,
-            Self::Expired => Notice::Expired,
-            Self::Denied | Self::UnsupportedShell => Notice::Denied,
-            Self::NoBridge(_) | Self::Unavailable => Notice::Unavailable,
-            Self::Limited(wait) => Notice::Limited(whole_seconds(*wait)),
-            Self::Busy => Notice::Busy(BUSY_RETRY),
-        }
-    }
-
-    fn add_retry_after(&self, response: &mut Response) {
-        let seconds = match self {
-            Self::Limited(wait) => whole_seconds(*wait),
-            Self::Busy => BUSY_RETRY,
-            Self::Rejected
-            | Self::NotSupported
-            | Self::Expired
-            | Self::Malformed
-            | Self::Denied
-            | Self::UnsupportedShell
-            | Self::NoBridge(_)
-            | Self::Unavailable => return,
-        };
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, seconds.into());
-    }
-}
+/// How long a helper may still work for a browser that has gone. PAM answers a failure after 3 s or 6.
+const ABANDONED_LIMIT: Duration = Duration::from_secs(7);
 
 /// For fuzzing, by way of the crate's own.
 pub(crate) fn reads_authorization(bytes: &[u8]) -> bool {
@@ -710,20 +357,3 @@ pub(crate) fn reads_authorization(bytes: &[u8]) -> bool {
 pub(crate) fn reads_form(bytes: &[u8]) -> bool {
     Form::parse(bytes).is_ok()
 }
-
-/// Rounded up, so that who waits so long is not refused again.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
-/// Seconds after which a login that found no place may come again.
-const BUSY_RETRY: u64 = 5;
-
-/// How long a form's body may take.
-const BODY_LIMIT: Duration = Duration::from_secs(10);
-
-/// Carries a session's token (T1).
-const CSRF_HEADER: &str = "x-csrf-token";
-
-/// `any` asks for the privileged bridge at once.
-const SUPERUSER_HEADER: &str = "x-superuser";

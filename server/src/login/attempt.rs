@@ -19,7 +19,6 @@ use session::messages::{Message, Refusal, Reply, Request, ReusePassword, Style};
 use tokio::net::UnixStream;
 
 use super::helper::{Helper, HelperError};
-use super::slots::Slot;
 use crate::admission::Application;
 use crate::pages::{Echo, PamMessage, PamMessageKind};
 use crate::relay::handshake::SuperuserStart;
@@ -39,7 +38,6 @@ pub(crate) struct Applicant {
 pub(crate) struct Attempt {
     applicant: Applicant,
     helper: Helper,
-    slot: Slot,
     /// What the helper asked and the browser has not been asked yet.
     questions: VecDeque<Prompt>,
     answers: Vec<Secret>,
@@ -77,7 +75,6 @@ pub(crate) enum Step {
 /// Begins a login with a helper that was just started.
 pub(crate) async fn begin(
     mut helper: Helper,
-    slot: Slot,
     applicant: Applicant,
     password: Secret,
     reuse_password: ReusePassword,
@@ -90,7 +87,7 @@ pub(crate) async fn begin(
     };
     let reply = helper.ask(&request).await;
     drop(request);
-    next(helper, slot, applicant, reply).await
+    next(helper, applicant, reply).await
 }
 
 impl Attempt {
@@ -110,27 +107,22 @@ impl Attempt {
         if let Some(prompt) = self.questions.pop_front() {
             return Step::Ask(Box::new(self), prompt);
         }
-        let Self { applicant, mut helper, slot, answers, .. } = self;
+        let Self { applicant, mut helper, answers, .. } = self;
         let request = Request::Answer(answers);
         let reply = helper.ask(&request).await;
         drop(request);
-        next(helper, slot, applicant, reply).await
+        next(helper, applicant, reply).await
     }
 }
 
-async fn next(
-    mut helper: Helper,
-    slot: Slot,
-    applicant: Applicant,
-    reply: Result<Reply, HelperError>,
-) -> Step {
+async fn next(mut helper: Helper, applicant: Applicant, reply: Result<Reply, HelperError>) -> Step {
     match reply {
         Ok(Reply::Prompt(messages)) => {
             let mut questions = questions(messages);
             let Some(first) = questions.pop_front() else {
                 return Step::Failed { applicant, error: HelperError::Unexpected };
             };
-            let attempt = Attempt { applicant, helper, slot, questions, answers: Vec::new() };
+            let attempt = Attempt { applicant, helper, questions, answers: Vec::new() };
             Step::Ask(Box::new(attempt), first)
         }
         Ok(Reply::Authenticated { user, messages: _for_the_bridge }) => {

@@ -1,12 +1,13 @@
 //! The connection to one root helper (`session`), which runs the PAM conversation of one login.
 //!
 //! Messages are those of [`session::messages`]; the bridge's socket comes beside one of them as a descriptor. Every
-//! wait has a limit. Dropping the helper before the bridge runs ends the attempt: the helper sees the hang-up. Caller:
-//! [`super::attempt`].
+//! wait has a limit. Dropping the helper before the bridge runs ends the attempt: the helper sees the hang-up, even
+//! while a PAM module hangs, and its place is free when it has ended, not before (T35). Caller: [`super::attempt`].
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::net::Shutdown;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::slots::Slot;
+
 /// A helper that was started for one login.
 #[derive(Debug)]
 pub(crate) struct Helper {
@@ -24,6 +27,8 @@ pub(crate) struct Helper {
     received: Vec<u8>,
     /// A descriptor that came and that no message has claimed yet.
     descriptor: Option<OwnedFd>,
+    /// Taken until PAM has done its work: until the bridge runs, or the helper has ended.
+    slot: Option<Slot>,
 }
 
 /// Why a helper is of no more use.
@@ -50,16 +55,16 @@ pub(crate) enum HelperError {
 }
 
 impl Helper {
-    /// Connects to the socket on which helpers are started, one for each connection.
+    /// Connects to the socket on which helpers are started, one for each connection; `slot` is its place.
     ///
     /// # Errors
     ///
     /// [`HelperError::Io`]: nothing listens there, or we may not connect.
-    pub(crate) async fn connect(path: &Path) -> Result<Self, HelperError> {
+    pub(crate) async fn connect(path: &Path, slot: Slot) -> Result<Self, HelperError> {
         let socket = timeout(CONNECT_LIMIT, UnixStream::connect(path))
             .await
             .map_err(|_| HelperError::Timeout)??;
-        Ok(Self { socket, received: Vec::new(), descriptor: None })
+        Ok(Self { socket, received: Vec::new(), descriptor: None, slot: Some(slot) })
     }
 
     /// Sends a request and waits for what the helper says to it.
@@ -92,6 +97,7 @@ impl Helper {
                 let descriptor = self.descriptor.take().ok_or(HelperError::NoSocket)?;
                 let stream = std::os::unix::net::UnixStream::from(descriptor);
                 stream.set_nonblocking(true)?;
+                drop(self.slot.take());
                 Ok(Ok((pid, UnixStream::from_std(stream)?)))
             }
             refused @ Reply::Refused { .. } => Ok(Err(refused)),
@@ -170,9 +176,81 @@ impl Helper {
     }
 }
 
+impl Drop for Helper {
+    /// Hangs up, and lets go of the place when the helper has done so too.
+    fn drop(&mut self) {
+        let (Some(slot), Ok(runtime)) = (self.slot.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        // Without a descriptor to wait with, the place is free at once.
+        let Ok(Ok(socket)) = self.socket.as_fd().try_clone_to_owned().map(|socket| {
+            let socket = std::os::unix::net::UnixStream::from(socket);
+            socket.shutdown(Shutdown::Write)?;
+            UnixStream::from_std(socket)
+        }) else {
+            return;
+        };
+        runtime.spawn(async move {
+            let _ended_or_too_late = timeout(END_LIMIT, async {
+                let mut rest = [0; 256];
+                loop {
+                    socket.readable().await?;
+                    match socket.try_read(&mut rest) {
+                        Ok(0) => return Ok(()),
+                        Ok(_) => {}
+                        Err(empty) if empty.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            })
+            .await;
+            drop(slot);
+        });
+    }
+}
+
 /// How long a connection to the helper's socket may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the helper may take to answer. PAM's own delay after a failure is 2 to 3 s; network directories may take
 /// longer, a module that hangs must not hold a login for ever.
 const REPLY_LIMIT: Duration = Duration::from_secs(45);
+
+/// After this a helper that we hung up on has ended, whatever hung: a session that PAM was opening has two minutes.
+const END_LIMIT: Duration = Duration::from_mins(3);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::UnixListener;
+
+    use super::*;
+    use crate::Config;
+    use crate::admission::Source;
+    use crate::login::slots::Slots;
+
+    #[tokio::test]
+    async fn a_place_is_free_when_its_helper_has_ended_and_not_when_it_was_hung_up_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.sock");
+        let helpers = UnixListener::bind(&path).unwrap();
+        let mut limits = Config::default().logins;
+        limits.helpers = 1;
+        let slots = Slots::new(&limits);
+        let source = Source::of([192, 0, 2, 1].into());
+        let slot = slots.try_take(source).unwrap();
+        let helper = Helper::connect(&path, slot).await.unwrap();
+        let (mut its_end, _) = helpers.accept().await.unwrap();
+
+        drop(helper);
+        let hung_up = its_end.read_u8().await.is_err();
+        let taken = slots.try_take(source).is_none();
+        drop(its_end);
+        let free = slots.take(source).await;
+
+        assert!(hung_up);
+        assert!(taken);
+        assert!(free.is_ok());
+    }
+}
