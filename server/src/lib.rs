@@ -7,6 +7,7 @@
 
 mod admission;
 mod assets;
+mod audit_log;
 pub mod config;
 mod external;
 mod head;
@@ -146,6 +147,7 @@ pub async fn run(
     // Nobody reads passwords out of our memory or our dumps (T53).
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| StartError::Process(error.into()))?;
+    audit_log::open();
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Process)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Process)?;
     let stop = async move {

@@ -19,11 +19,13 @@ mod slots;
 mod tests;
 mod throttle;
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use audit::{Entry, Event, Field};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use protocol::problem::Problem;
@@ -32,6 +34,7 @@ use session::messages::{Refusal, ReusePassword};
 
 use crate::Server;
 use crate::admission::Source;
+use crate::audit_log::Refusals;
 use crate::config::{Config, LoginLimits};
 use crate::pages::{PamMessage, PamMessageKind};
 use crate::relay::handshake::GreetError;
@@ -45,7 +48,7 @@ use failure::Failure;
 use form::Form;
 use helper::{Helper, HelperError};
 pub(crate) use logout::logout;
-use slots::{Busy, Slots};
+use slots::{Busy, Slot, Slots};
 use throttle::{Account, Throttle, Verdict};
 
 /// Logins under way.
@@ -54,6 +57,7 @@ pub(crate) struct Logins {
     throttle: Mutex<Throttle>,
     slots: Arc<Slots>,
     conversations: Arc<Conversations>,
+    refusals: Arc<Refusals>,
 }
 
 /// Where a login stands after each request.
@@ -71,6 +75,7 @@ impl Logins {
             throttle: Mutex::new(Throttle::new(limits)),
             slots: Slots::new(limits),
             conversations: Conversations::new(limits.conversation_idle),
+            refusals: Refusals::new(),
         }
     }
 
@@ -78,31 +83,18 @@ impl Logins {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a login.
+    /// Begins a login that was admitted.
     async fn begin(
         &self,
         server: &Server,
+        slot: Slot,
         applicant: Applicant,
         password: Secret,
         reuse_password: ReusePassword,
     ) -> Outcome {
-        let source = Source::of(applicant.source);
-        let account = Account::named(&applicant.user);
-        let slot = match self.admit(server, &applicant, source, account).await {
-            Ok(slot) => slot,
-            Err(failure) => {
-                tracing::warn!(
-                    user = applicant.user,
-                    source = %applicant.source,
-                    limited = ?failure,
-                    "login not attempted"
-                );
-                return Outcome::Failed(failure, Vec::new());
-            }
-        };
         let helper = match Helper::connect(&server.config.session_socket, slot).await {
             Ok(helper) => helper,
-            Err(error) => return helper_failed(&applicant, &error),
+            Err(error) => return self.helper_failed(&applicant, &error),
         };
         let step = attempt::begin(helper, applicant, password, reuse_password).await;
         self.after(server, step).await
@@ -123,13 +115,9 @@ impl Logins {
     }
 
     /// Waits for a place, and as long as the failures of others and its own ask for.
-    async fn admit(
-        &self,
-        server: &Server,
-        applicant: &Applicant,
-        source: Source,
-        account: Account,
-    ) -> Result<slots::Slot, Failure> {
+    async fn admit(&self, server: &Server, applicant: &Applicant) -> Result<Slot, Failure> {
+        let source = Source::of(applicant.source);
+        let account = Account::named(&applicant.user);
         let check = || {
             let verdict = self.throttle().check(source, account, Boottime::now());
             match verdict {
@@ -166,7 +154,7 @@ impl Logins {
                     Ok(id) => Outcome::Ask(id, prompt),
                     Err(ParkError::TooMany) => Outcome::Failed(Failure::Busy, Vec::new()),
                     Err(ParkError::Random(error)) => {
-                        tracing::error!(user, %error, "login failed");
+                        tracing::error!(user, %error, "a login cannot wait for its answer");
                         Outcome::Failed(Failure::Unavailable, Vec::new())
                     }
                 }
@@ -182,7 +170,7 @@ impl Logins {
                 tracing::debug!(%error, "login request does not fit");
                 self.refused(&applicant, Refusal::AuthenticationFailed, Vec::new())
             }
-            Step::Failed { applicant, error } => helper_failed(&applicant, &error),
+            Step::Failed { applicant, error } => self.helper_failed(&applicant, &error),
         }
     }
 
@@ -212,7 +200,7 @@ impl Logins {
         match server.sessions.begin(admitted).await {
             Ok((session, cookie)) => Outcome::LoggedIn(session, cookie),
             Err(error) => {
-                tracing::error!(user = applicant.user, %source, %error, "login failed");
+                self.record(Event::LoginFailed, &applicant.user, source, &error);
                 begin_failed(error)
             }
         }
@@ -224,12 +212,8 @@ impl Logins {
         reason: Refusal,
         messages: Vec<PamMessage>,
     ) -> Outcome {
-        tracing::warn!(
-            user = applicant.user,
-            source = %applicant.source,
-            reason = ?reason,
-            "login refused"
-        );
+        let why = format_args!("{reason:?}");
+        self.record(Event::LoginFailed, &applicant.user, applicant.source, &why);
         let failure = match reason {
             Refusal::AuthenticationFailed | Refusal::TooManyAttempts => {
                 let source = Source::of(applicant.source);
@@ -244,6 +228,20 @@ impl Logins {
             Refusal::PamUnavailable | Refusal::Internal => Failure::Unavailable,
         };
         Outcome::Failed(failure, messages)
+    }
+
+    fn helper_failed(&self, applicant: &Applicant, error: &HelperError) -> Outcome {
+        self.record(Event::LoginFailed, &applicant.user, applicant.source, error);
+        Outcome::Failed(Failure::Unavailable, Vec::new())
+    }
+
+    /// Writes into the audit log that there is no login.
+    fn record(&self, event: Event, user: &str, source: IpAddr, reason: &dyn Display) {
+        let entry = Entry::new(event)
+            .with(Field::User, user)
+            .with(Field::Source, source)
+            .with(Field::Reason, reason);
+        self.refusals.record(source, &entry);
     }
 }
 
@@ -267,7 +265,7 @@ async fn to_the_end(
             return;
         };
         match sender.send(outcome) {
-            Err(Outcome::LoggedIn(session, _)) => session.end(&End::Logout),
+            Err(Outcome::LoggedIn(session, _)) => session.end(&End::NobodyThere),
             Err(Outcome::Ask(id, _)) => server.logins.conversations.forget(&id),
             Err(Outcome::Failed(..)) | Ok(()) => {}
         }
@@ -275,11 +273,6 @@ async fn to_the_end(
     // The task ends without a word only by a panic, which was logged.
     let lost = Outcome::Failed(Failure::Unavailable, Vec::new());
     receiver.await.unwrap_or(lost)
-}
-
-fn helper_failed(applicant: &Applicant, error: &HelperError) -> Outcome {
-    tracing::error!(user = applicant.user, source = %applicant.source, %error, "login failed");
-    Outcome::Failed(Failure::Unavailable, Vec::new())
 }
 
 fn begin_failed(error: BeginError) -> Outcome {
@@ -305,17 +298,27 @@ fn begin_failed(error: BeginError) -> Outcome {
     }
 }
 
+/// A browser that goes while its login waits for a place takes the login with it; from there on it does not.
 async fn begin(
     server: &Arc<Server>,
     applicant: Applicant,
     password: Secret,
     reuse_password: ReusePassword,
 ) -> Outcome {
+    let logins = &server.logins;
+    let slot = match logins.admit(server, &applicant).await {
+        Ok(slot) => slot,
+        Err(failure) => {
+            let Applicant { user, source, .. } = &applicant;
+            logins.record(Event::LoginLimited, user, *source, &failure.log_word());
+            return Outcome::Failed(failure, Vec::new());
+        }
+    };
     let owned = Arc::clone(server);
     let login = async move {
         owned
             .logins
-            .begin(&owned, applicant, password, reuse_password)
+            .begin(&owned, slot, applicant, password, reuse_password)
             .await
     };
     to_the_end(server, login).await

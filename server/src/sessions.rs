@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use audit::{Entry, Event, Field};
 use axum::http::HeaderMap;
 use protocol::problem::Problem;
 use tokio::net::UnixStream;
@@ -23,6 +24,7 @@ pub(crate) use life::{Boottime, TimeUp};
 
 use crate::Server;
 use crate::admission::{Application, Transport};
+use crate::audit_log;
 use crate::config::Config;
 use crate::relay::handshake::{GREETING_LIMIT, GreetError, SuperuserStart, greet};
 use crate::relay::link::{self, Link, Reader};
@@ -79,6 +81,8 @@ struct Takers {
 pub(crate) enum End {
     /// The user logged out.
     Logout,
+    /// The browser had gone when the login was done.
+    NobodyThere,
     /// Its time was up.
     TimeUp(TimeUp),
     /// The bridge hung up.
@@ -93,7 +97,7 @@ impl End {
     /// The problem that pages are told.
     pub(crate) fn problem(&self) -> Problem {
         match self {
-            Self::Logout => Problem::Disconnected,
+            Self::Logout | Self::NobodyThere => Problem::Disconnected,
             Self::BridgeGone(Some(problem)) => problem.clone(),
             Self::Violation(_) => Problem::ProtocolError,
             Self::TimeUp(_) | Self::BridgeGone(None) | Self::ServerStops => Problem::Terminated,
@@ -103,6 +107,7 @@ impl End {
     fn log_word(&self) -> &str {
         match self {
             Self::Logout => "logout",
+            Self::NobodyThere => "nobody there",
             Self::TimeUp(TimeUp::Detached) => "detached",
             Self::TimeUp(TimeUp::Expired) => "expired",
             Self::BridgeGone(_) => "bridge gone",
@@ -161,12 +166,7 @@ impl Sessions {
     ) -> Result<(Arc<Session>, CookieValue), BeginError> {
         let cookie = CookieValue::random()?;
         let session = self.greeted(admitted, cookie.digest(), self.limits).await?;
-        tracing::info!(
-            session = session.number,
-            user = session.user,
-            source = %session.source,
-            "logged in"
-        );
+        audit_log::record(&session.entry(Event::LoggedIn));
         Ok((session, cookie))
     }
 
@@ -262,9 +262,12 @@ impl Registry {
 }
 
 impl Session {
-    /// The account's name.
-    pub(crate) fn user(&self) -> &str {
-        &self.user
+    /// An entry of the audit log about this session.
+    fn entry(&self, event: Event) -> Entry {
+        Entry::new(event)
+            .with(Field::Session, self.number)
+            .with(Field::User, &self.user)
+            .with(Field::Source, self.source)
     }
 
     /// What tells this session from others in log lines.
@@ -326,13 +329,13 @@ impl Session {
         if let End::Violation(words) = end {
             tracing::warn!(session = self.number, error = words, "the bridge broke the protocol");
         }
-        tracing::info!(
-            session = self.number,
-            user = self.user,
-            source = %self.source,
-            reason = end.log_word(),
-            "session ended"
-        );
+        if *end == End::Logout {
+            audit_log::record(&self.entry(Event::LoggedOut));
+        }
+        let entry = self
+            .entry(Event::SessionEnded)
+            .with(Field::Reason, end.log_word());
+        audit_log::record(&entry);
         self.link.close();
         for mailbox in mailboxes.values() {
             mailbox.finish(Over::Session(end.clone()));

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use audit::{Entry, Event, Field, Journal};
 use protocol::control::Init;
 use protocol::names::ChannelId;
 use protocol::problem::Problem;
@@ -226,6 +227,9 @@ impl Superuser {
         if !matches!(was, Access::Off) {
             self.current.send_replace(Current::Off);
         }
+        if matches!(was, Access::On(_)) {
+            record(&Entry::new(Event::SuperuserEnded));
+        }
         was
     }
 
@@ -261,6 +265,14 @@ impl Bridge {
         if started.is_err() {
             self.superuser.give_up(start);
         }
+        let event = if started.is_ok() { Event::SuperuserGained } else { Event::SuperuserDenied };
+        let mut entry = Entry::new(event)
+            .with(Field::User, &self.user().name)
+            .with(Field::Method, method.name());
+        if let Err(why) = &started {
+            entry = entry.with(Field::Reason, why.problem.code());
+        }
+        record(&entry);
         started
     }
 
@@ -313,6 +325,12 @@ impl std::fmt::Debug for KeptPassword {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.password.fmt(f)
     }
+}
+
+/// Writes into the audit log, in the user's name: journald adds who has really written it. Who became root says sudo's or
+/// polkit's own line; without a journal nobody is told.
+fn record(entry: &Entry) {
+    let _no_ears = Journal::open().map(|journal| journal.send(entry));
 }
 
 fn turned_off() -> Closed {

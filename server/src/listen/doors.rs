@@ -1,7 +1,9 @@
 //! How many may come in: connections in all and from one source (T34).
 //!
 //! A source that is full loses its longest idle connection to the newcomer, so that somebody who opens many and
-//! says nothing cannot keep a neighbour behind the same address out; connections in use are never closed for that.
+//! says nothing cannot keep a neighbour behind the same address out; connections in use are never closed for that. One
+//! is in use when its request is whole: more newcomers of its own source within its TLS handshake than the source may
+//! have push it out as well, and its owner must try again.
 //! From three quarters of all on, newcomers are dropped by chance, the likelier the fuller it is. Caller:
 //! `listen`, before the first byte is read.
 

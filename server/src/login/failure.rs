@@ -51,6 +51,22 @@ impl Failure {
         }
     }
 
+    /// Its name in the audit log.
+    pub(super) fn log_word(&self) -> &'static str {
+        match self {
+            Self::Limited(_) => "too many failures",
+            Self::Busy => "too many logins at once",
+            Self::Rejected
+            | Self::NotSupported
+            | Self::Expired
+            | Self::Denied
+            | Self::UnsupportedShell
+            | Self::NoBridge(_)
+            | Self::Unavailable
+            | Self::Malformed => "refused",
+        }
+    }
+
     pub(super) fn problem(&self) -> Problem {
         match self {
             Self::Rejected | Self::Expired | Self::Malformed | Self::Limited(_) => {

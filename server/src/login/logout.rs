@@ -39,7 +39,6 @@ pub(crate) async fn logout(
         if !session.csrf().is(&token) {
             return server.pages.error_page(&ErrorPage::Forbidden);
         }
-        tracing::info!(session = session.number(), user = session.user(), "logout");
         session.end(&End::Logout);
     }
     let mut response = if by_header {

@@ -45,9 +45,16 @@ pub fn machine(machine: Machine) -> Machine {
 impl House {
     /// Boots `machine` and starts `pilothouse run` as root in it.
     pub fn start(machine: Machine) -> Self {
+        Self::start_with(machine, &[])
+    }
+
+    /// The same with more arguments for `pilothouse run`.
+    pub fn start_with(machine: Machine, arguments: &[&str]) -> Self {
         let lab = Lab::start().expect("a lab");
         let machine = lab.machine(machine).expect("a machine");
-        let start = ["systemd-run", "--unit=pilothouse", "/usr/local/bin/pilothouse", "run"];
+        let start: &[&str] =
+            &["systemd-run", "--unit=pilothouse", "/usr/local/bin/pilothouse", "run"];
+        let start = [start, arguments].concat();
         machine.exec(&start).expect("pilothouse starts");
         let address = SocketAddr::from((machine.address(), 9090));
         let house = Self { machine, address, lab };

@@ -1,7 +1,8 @@
 //! Logging in with real accounts through real PAM, and what is left of a session when it has ended.
 
 use machines::Machine;
-use serde_json::json;
+use serde_json::{Value, json};
+use suites::superuser::{Access, Said};
 use suites::{House, PASSWORD, machine};
 use support::browser::Browser;
 
@@ -191,4 +192,93 @@ async fn a_plain_user_may_run_it_for_that_user_alone_on_loopback() {
     assert_eq!(answers.len(), 2, "{said}");
     assert!(answers[0].contains("200"), "{said}");
     assert!(answers[1].contains("401"), "{said}");
+}
+
+/// The entries of the journal with this message id.
+fn audit(house: &House, id: &str) -> Vec<Value> {
+    let matching = format!("MESSAGE_ID={id}");
+    let entries = house
+        .machine
+        .exec(&["journalctl", "--quiet", "--output=json", &matching])
+        .unwrap();
+    entries
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The ids of docs/admin/audit.md by the words of the event.
+fn documented_ids() -> Vec<(String, String)> {
+    let rows = include_str!("../../../docs/admin/audit.md")
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains("| `"));
+    rows.map(|row| {
+        let mut cells = row.split('|').map(str::trim).skip(1);
+        let words = cells.next().unwrap().to_owned();
+        (words, cells.next().unwrap().trim_matches('`').to_owned())
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_is_in_the_audit_log_once_and_attack_texts_are_escaped() {
+    let house = House::start(machine(Machine::debian12()));
+    let ada = house.logged_in("ada").await;
+    let mut root = Access::open(ada.open_page().await).await;
+    root.start("on", "sudo").await;
+    assert!(matches!(root.next().await, Said::Prompt { .. }));
+    root.answer(PASSWORD).await;
+    assert_eq!(root.next().await, Said::Started("on".to_owned()));
+    let ben = house.logged_in("ben").await;
+    let mut denied = Access::open(ben.open_page().await).await;
+    denied.start("on", "sudo").await;
+    while let Said::Prompt { .. } = denied.next().await {
+        denied.answer(PASSWORD).await;
+    }
+    let token = ada.csrf_token.clone().unwrap();
+    let headers = [("X-CSRF-Token", token.as_str()), ("Origin", &ada.origin())];
+    let logout = ada.request("POST", "/cockpit/logout", &headers, b"").await;
+    assert_eq!(logout.status, 204);
+    let attack = "eve\nMESSAGE_ID=0\n\u{1b}[2J\u{202e} source=1\"";
+    let failures = (0..5).map(|_| {
+        let mut browser = house.browser();
+        async move { browser.log_in(attack, "guessed").await.status }
+    });
+    assert_eq!(futures_util::future::join_all(failures).await, [401; 5]);
+    assert_eq!(house.browser().log_in(attack, "guessed").await.status, 429);
+    house.no_process_with("^pilothouse bridge --privileged");
+    house.machine.exec(&["journalctl", "--sync"]).unwrap();
+
+    let ids = documented_ids();
+    let of = |words: &str| {
+        let row = ids.iter().find(|(documented, _)| documented == words);
+        audit(&house, &row.unwrap_or_else(|| panic!("{words} in {ids:?}")).1)
+    };
+    let users = |entries: &[Value]| -> Vec<String> {
+        let user = |entry: &Value| entry["PILOTHOUSE_USER"].as_str().unwrap().to_owned();
+        entries.iter().map(user).collect()
+    };
+    assert_eq!(ids.len(), 9);
+    assert_eq!(users(&of("logged in")), ["ada", "ben"]);
+    assert_eq!(users(&of("logged out")), ["ada"]);
+    let ended = of("session ended");
+    assert_eq!(users(&ended), ["ada"]);
+    assert_eq!(ended[0]["PILOTHOUSE_REASON"], "logout");
+    assert_eq!(ended[0]["PILOTHOUSE_SESSION"], of("logged in")[0]["PILOTHOUSE_SESSION"]);
+    assert_eq!(users(&of("superuser access gained")), ["ada"]);
+    assert_eq!(of("superuser access gained")[0]["PILOTHOUSE_METHOD"], "sudo");
+    assert_eq!(users(&of("superuser access denied")), ["ben"]);
+    assert_eq!(of("superuser access ended").len(), 1);
+    let escaped = "eve\\nMESSAGE_ID=0\\n\\u{1b}[2J\\u{202e} source=1\\\"";
+    let failed = of("login failed");
+    assert_eq!(users(&failed), [escaped; 5]);
+    let message = failed[0]["MESSAGE"].as_str().unwrap();
+    assert!(message.starts_with(&format!("login failed user=\"{escaped}\" source=")), "{message}");
+    assert_eq!(failed[0]["PILOTHOUSE_REASON"], "AuthenticationFailed");
+    assert_eq!(users(&of("login not attempted")), [escaped]);
+    assert_eq!(of("refusals not logged one by one").len(), 0);
+    // Not a second time as a log line.
+    let journal = house.machine.journal().unwrap();
+    assert_eq!(journal.matches("logged in session=").count(), 2, "{journal}");
+    assert_eq!(journal.matches("login failed user=").count(), 5, "{journal}");
 }
