@@ -6,25 +6,24 @@
 #![expect(unsafe_code, reason = "fork, exec, signal masks and the name service are C interfaces")]
 
 use std::convert::Infallible;
-use std::ffi::{CStr, CString, OsStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, Read, Write};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
-use std::{fs, ptr};
 
+use nix::sys::signal::{self, SigSet};
+use nix::unistd::{Gid, Uid, User, alarm, initgroups, setresgid, setresuid};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, geteuid, getpid, getrlimit,
-    getuid, kill_process, kill_process_group, set_dumpable_behavior, setrlimit, setsid, umask,
-    waitpid,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, kill_process,
+    kill_process_group, set_dumpable_behavior, setrlimit, setsid, umask, waitpid,
 };
 use rustix::stdio::stderr;
 
@@ -39,110 +38,60 @@ pub(crate) enum Privilege {
 
 impl Privilege {
     pub(crate) fn of_this_process() -> Self {
-        if geteuid().is_root() { Self::Root } else { Self::PlainUser }
+        if Uid::effective().is_root() { Self::Root } else { Self::PlainUser }
     }
 
     pub(crate) fn may_become(self, account: &Account) -> bool {
-        self == Self::Root || account.uid == getuid().as_raw()
+        self == Self::Root || account.0.uid == Uid::current()
     }
 }
 
 /// An account as the name service knows it.
 #[derive(Debug)]
-pub(crate) struct Account {
-    name: CString,
-    uid: libc::uid_t,
-    gid: libc::gid_t,
-    home: CString,
-    shell: CString,
-}
-
-/// Largest entry of the name service in bytes that is waited for.
-const MAX_ENTRY: usize = 1 << 20;
+pub(crate) struct Account(User);
 
 impl Account {
     /// The account called `name`; `None` if there is none.
     pub(crate) fn look_up(name: &CStr) -> io::Result<Option<Self>> {
-        let mut buffer: Vec<c_char> = vec![0; 4096];
-        loop {
-            let mut entry = MaybeUninit::<libc::passwd>::uninit();
-            let mut found = ptr::null_mut();
-            // SAFETY: every pointer is to a place of this frame or of `buffer`, whose length is given.
-            let code = unsafe {
-                libc::getpwnam_r(
-                    name.as_ptr(),
-                    entry.as_mut_ptr(),
-                    buffer.as_mut_ptr(),
-                    buffer.len(),
-                    &raw mut found,
-                )
-            };
-            if code == libc::ERANGE && buffer.len() < MAX_ENTRY {
-                buffer.resize(buffer.len() * 2, 0);
-                continue;
-            }
-            // SAFETY: null, or `entry` filled in, whose strings are in `buffer`, which is still there.
-            return match unsafe { found.as_ref() } {
-                Some(entry) => Ok(Some(Self::from_entry(entry))),
-                None if code == 0 => Ok(None),
-                None => Err(io::Error::from_raw_os_error(code)),
-            };
-        }
-    }
-
-    fn from_entry(entry: &libc::passwd) -> Self {
-        let copied = |text: *const c_char| {
-            if text.is_null() {
-                return CString::default();
-            }
-            // SAFETY: getpwnam_r(3) fills the fields with null or C strings.
-            unsafe { CStr::from_ptr(text) }.to_owned()
-        };
-        Self {
-            name: copied(entry.pw_name),
-            uid: entry.pw_uid,
-            gid: entry.pw_gid,
-            home: copied(entry.pw_dir),
-            shell: copied(entry.pw_shell),
-        }
+        let name = name.to_str().map_err(io::Error::other)?;
+        Ok(User::from_name(name)?.map(Self))
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.name.to_str().unwrap_or_default()
+        &self.0.name
     }
 
     pub(crate) fn is_root(&self) -> bool {
-        self.uid == 0
+        self.0.uid.is_root()
     }
 
     pub(crate) fn home(&self) -> &Path {
-        Path::new(OsStr::from_bytes(self.home.to_bytes()))
+        &self.0.dir
     }
 
     /// The shell; an empty field means `/bin/sh` (`passwd(5)`).
     pub(crate) fn shell(&self) -> &Path {
-        let shell = if self.shell.is_empty() { c"/bin/sh" } else { &self.shell };
-        Path::new(OsStr::from_bytes(shell.to_bytes()))
+        let empty = self.0.shell.as_os_str().is_empty();
+        if empty { Path::new("/bin/sh") } else { &self.0.shell }
     }
 
     /// Gives this process the account's groups.
     pub(crate) fn set_groups(&self) -> io::Result<()> {
-        // SAFETY: the name is a C string.
-        checked(unsafe { libc::initgroups(self.name.as_ptr(), self.gid) })
+        let name = CString::new(self.name())?;
+        Ok(initgroups(&name, self.0.gid)?)
     }
 
     /// Gives up everything that is not the account's, and proves that it cannot come back.
     fn become_user_irrevocably(&self) -> io::Result<()> {
-        // SAFETY: no pointers.
-        checked(unsafe { libc::setresgid(self.gid, self.gid, self.gid) })?;
-        // SAFETY: no pointers.
-        checked(unsafe { libc::setresuid(self.uid, self.uid, self.uid) })?;
-        // SAFETY: no pointers.
-        if self.uid != 0 && unsafe { libc::setresuid(0, 0, 0) } == 0 {
+        let (uid, gid) = (self.0.uid, self.0.gid);
+        setresgid(gid, gid, gid)?;
+        setresuid(uid, uid, uid)?;
+        let (root, roots_group) = (Uid::from_raw(0), Gid::from_raw(0));
+        if uid != root && setresuid(root, root, root).is_ok() {
             return Err(io::Error::other("root could be had back"));
         }
-        // SAFETY: no pointers.
-        if self.uid != 0 && self.gid != 0 && unsafe { libc::setresgid(0, 0, 0) } == 0 {
+        let others_group = uid != root && gid != roots_group;
+        if others_group && setresgid(roots_group, roots_group, roots_group).is_ok() {
             return Err(io::Error::other("the group of root could be had back"));
         }
         Ok(())
@@ -168,7 +117,7 @@ pub(crate) fn protect_this_process() -> io::Result<Protected> {
     // Writing to a client that has gone is an error like any other.
     // SAFETY: ignoring a signal involves no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-    change_mask(libc::SIG_SETMASK, &[])?;
+    SigSet::empty().thread_set_mask()?;
     Ok(Protected { core })
 }
 
@@ -183,9 +132,11 @@ impl Protected {
 
 /// Ends this process after `time` in whole seconds, even while a PAM module hangs; zero takes the order back.
 pub(crate) fn end_this_process_after(time: Duration) {
-    let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
-    // SAFETY: no pointers; SIGALRM has its default action, which ends the process.
-    unsafe { libc::alarm(seconds) };
+    // SIGALRM has its default action, which ends the process.
+    let _the_order_before = match u32::try_from(time.as_secs()).unwrap_or(u32::MAX) {
+        0 => alarm::cancel(),
+        seconds => alarm::set(seconds),
+    };
 }
 
 /// Ends this process and what it has started as soon as the other end of `socket` speaks or hangs up, even while a
@@ -238,29 +189,28 @@ extern "C" fn end_with_children(_signal: c_int) {
 }
 
 /// Signals that are waited for while the bridge runs.
-const AWAITED: [c_int; 4] = [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+fn awaited() -> SigSet {
+    [signal::SIGCHLD, signal::SIGTERM, signal::SIGINT, signal::SIGHUP]
+        .into_iter()
+        .collect()
+}
 
-/// Waits for a signal of [`AWAITED`] and returns it.
-pub(crate) fn next_signal() -> c_int {
-    let mut signal = 0;
-    if let Ok(set) = signal_set(&AWAITED) {
-        // SAFETY: both pointers are to places of this frame.
-        unsafe { libc::sigwait(&raw const set, &raw mut signal) };
-    }
-    signal
+/// Waits for a signal of [`awaited`] and returns it.
+pub(crate) fn next_signal() -> Option<signal::Signal> {
+    awaited().wait().ok()
 }
 
 /// Forks. The child becomes `account` in a process session of its own and runs `then`, which executes the bridge.
 /// Of the descriptors it has now, only 0, 1 and 2 survive that. Returns when it has happened, or why it has not.
 ///
-/// From here on [`AWAITED`] signals wait for [`next_signal`].
+/// From here on the signals of [`awaited`] wait for [`next_signal`].
 pub(crate) fn fork_as_user(
     account: &Account,
     privilege: Privilege,
     then: impl FnOnce() -> io::Result<Infallible>,
 ) -> io::Result<Pid> {
     let (failure, report) = pipe_with(PipeFlags::CLOEXEC)?;
-    change_mask(libc::SIG_BLOCK, &AWAITED)?;
+    awaited().thread_block()?;
     // SAFETY: this process has one thread, so the child may do whatever the parent may.
     let pid = unsafe { libc::fork() };
     checked(pid.min(0))?;
@@ -302,23 +252,8 @@ fn become_and(
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     }
     set_default(libc::SIGPIPE);
-    change_mask(libc::SIG_SETMASK, &[])?;
+    SigSet::empty().thread_set_mask()?;
     then()
-}
-
-/// Executes `program`; returns only if that fails.
-pub(crate) fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
-    let pointers = |strings: &[CString]| -> Vec<*const c_char> {
-        strings
-            .iter()
-            .map(|string| string.as_ptr())
-            .chain([ptr::null()])
-            .collect()
-    };
-    let (arguments, environment) = (pointers(arguments), pointers(environment));
-    // SAFETY: both arrays end with a null pointer, and the strings outlive the call.
-    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
-    io::Error::last_os_error()
 }
 
 /// `error`, with what was being done.
@@ -350,24 +285,6 @@ fn close_on_exec_from(first: c_int) -> io::Result<()> {
 fn set_default(signal: c_int) {
     // SAFETY: the default action involves no handler. Signals that cannot be set stay as they are.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
-}
-
-fn change_mask(how: c_int, signals: &[c_int]) -> io::Result<()> {
-    let set = signal_set(signals)?;
-    // SAFETY: the set is of this frame; the old mask is not wanted.
-    checked(unsafe { libc::sigprocmask(how, &raw const set, ptr::null_mut()) })
-}
-
-fn signal_set(signals: &[c_int]) -> io::Result<libc::sigset_t> {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: fills the set in.
-    checked(unsafe { libc::sigemptyset(set.as_mut_ptr()) })?;
-    for signal in signals {
-        // SAFETY: the set was filled in above.
-        checked(unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) })?;
-    }
-    // SAFETY: sigemptyset has filled it in.
-    Ok(unsafe { set.assume_init() })
 }
 
 fn checked(code: c_int) -> io::Result<()> {

@@ -15,6 +15,7 @@ use crate::connection::Connection;
 use crate::messages::{MAX_ANSWERS, MAX_MESSAGES, Message, Reply, Request, ReusePassword, Style};
 use crate::monitor::Stage;
 use crate::pam::Conversation;
+use crate::password_floor::Floor;
 
 /// Bytes of text that may wait; with [`MAX_MESSAGES`] of them a reply stays within its limit.
 const MAX_PENDING_TEXT: usize = 48 << 10;
@@ -24,12 +25,11 @@ const MAX_PENDING_TEXT: usize = 48 << 10;
 const FAILURE_STEP: Duration = Duration::from_secs(3);
 
 /// What PAM is doing, as far as the conversation depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     LoggingIn,
-    /// The last answer without echo is the new password.
-    ChangingPassword,
-    /// Questions are declined, as in sshd: nobody waits for one any more.
+    /// The last answer without echo is the new password, once it was typed twice.
+    ChangingPassword(Floor),
+    /// Questions are declined, as in sshd: nobody waits for one any more. So they are after a refused new password.
     Opening,
 }
 
@@ -39,12 +39,17 @@ pub(crate) struct Dialogue {
     phase: Phase,
     /// The password that came with the login, until it is used.
     password: Option<Secret>,
+    /// The last answer without echo, while the password is changed.
+    last_hidden: Option<Secret>,
     reuse: ReusePassword,
-    reusable: Option<Secret>,
-    pending: Vec<Message>,
+    /// The password of the account as it is now, if the user wants it reused.
+    pub(crate) reusable: Option<Secret>,
+    /// The texts that no prompt has carried.
+    pub(crate) pending: Vec<Message>,
     heard: Instant,
     delay: Duration,
-    failure: Option<SessionError>,
+    /// Why the conversation broke, if it did.
+    pub(crate) failure: Option<SessionError>,
 }
 
 impl Dialogue {
@@ -53,6 +58,7 @@ impl Dialogue {
             connection,
             phase: Phase::LoggingIn,
             password: Some(password),
+            last_hidden: None,
             reuse,
             reusable: None,
             pending: Vec::new(),
@@ -65,27 +71,8 @@ impl Dialogue {
     /// The password of the login is of no use in a later phase.
     pub(crate) fn enter(&mut self, phase: Phase) {
         self.password = None;
+        self.last_hidden = None;
         self.phase = phase;
-    }
-
-    /// Why the conversation broke, if it did.
-    pub(crate) fn take_failure(&mut self) -> Option<SessionError> {
-        self.failure.take()
-    }
-
-    /// The texts that no prompt has carried.
-    pub(crate) fn take_pending(&mut self) -> Vec<Message> {
-        mem::take(&mut self.pending)
-    }
-
-    /// The same, to be shown here and taken later.
-    pub(crate) fn pending(&self) -> &[Message] {
-        &self.pending
-    }
-
-    /// The password of the account as it is now, if the user wants it reused.
-    pub(crate) fn take_reusable_password(&mut self) -> Option<Secret> {
-        self.reusable.take()
     }
 
     /// Sleeps to the next multiple of [`FAILURE_STEP`], or to the one a module asked for if that is later.
@@ -134,17 +121,34 @@ impl Dialogue {
         if answers.len() != styles.len() {
             return Err(SessionError::NotPermitted(Stage::Conversing));
         }
-        if self.phase == Phase::ChangingPassword {
-            let mut hidden = styles
-                .iter()
-                .zip(&answers)
-                .rev()
-                .filter(|(s, _)| **s == Style::Secret);
-            if let Some((_, password)) = hidden.next() {
-                self.remember(password);
+        Ok(answers)
+    }
+
+    /// Why the conversation ends, if one of `answers` is a new password below the floor. Which question is which, only
+    /// the module knows; but an answer without echo that repeats the one before it confirms a new password. So
+    /// questions for the current password or a code are never refused.
+    fn new_password_refused(&mut self, styles: &[Style], answers: &[Secret]) -> Option<String> {
+        let Phase::ChangingPassword(floor) = &self.phase else { return None };
+        let mut refusal = None;
+        let hidden = styles
+            .iter()
+            .zip(answers)
+            .filter(|(style, _)| **style == Style::Secret);
+        for (_, answer) in hidden {
+            let copy = Secret::new(answer.expose().to_vec());
+            if self
+                .last_hidden
+                .replace(copy)
+                .is_some_and(|last| last.expose() == answer.expose())
+            {
+                refusal = refusal.or(floor.refusal(answer));
             }
         }
-        Ok(answers)
+        if let Some(last) = self.last_hidden.take() {
+            self.remember(&last);
+            self.last_hidden = Some(last);
+        }
+        refusal
     }
 }
 
@@ -167,15 +171,18 @@ impl Conversation for Dialogue {
         if open_questions.is_empty() {
             return answers.into_iter().collect();
         }
-        if self.phase == Phase::Opening || self.failure.is_some() {
+        if matches!(self.phase, Phase::Opening) || self.failure.is_some() {
             self.pending.retain(|message| !message.style.asks());
             return None;
         }
-        let mut given = self
-            .ask(&open_questions)
-            .map_err(|error| self.failure = Some(error))
-            .ok()?
-            .into_iter();
+        let asked = self.ask(&open_questions);
+        let given = asked.map_err(|error| self.failure = Some(error)).ok()?;
+        if let Some(text) = self.new_password_refused(&open_questions, &given) {
+            self.enter(Phase::Opening);
+            self.queue(Message { style: Style::Error, text });
+            return None;
+        }
+        let mut given = given.into_iter();
         answers
             .into_iter()
             .map(|known| known.or_else(|| given.next()))
@@ -232,7 +239,7 @@ mod tests {
             dialogue.queue(message(Style::Visible, &"?".repeat(3000)));
         }
 
-        let messages = dialogue.take_pending();
+        let messages = mem::take(&mut dialogue.pending);
         assert_eq!(
             messages
                 .iter()
@@ -290,8 +297,8 @@ mod tests {
 
         assert!(told.is_some_and(|answers| answers.is_empty()));
         assert!(asked.is_none());
-        assert_eq!(dialogue.take_pending(), [message(Style::Info, "Welcome.")]);
-        assert!(dialogue.take_failure().is_none());
+        assert_eq!(mem::take(&mut dialogue.pending), [message(Style::Info, "Welcome.")]);
+        assert!(dialogue.failure.is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod dialogue;
 pub mod messages;
 pub mod monitor;
 mod pam;
+mod password_floor;
 mod start_bridge;
 
 use std::io::{self, ErrorKind};
@@ -166,9 +167,9 @@ fn log_in(
     };
     let dialogue = Dialogue::new(connection.clone(), password, reuse_password);
     let attempt = pam::Attempt::start(&options.service, &user, &remote_host, dialogue)?;
-    let mut verified = attempt.verify(privilege)?;
+    let mut verified = attempt.verify(privilege, &options.service)?;
     let user = verified.account.name().to_owned();
-    let messages = verified.conversation().pending().to_vec();
+    let messages = verified.conversation().pending.clone();
     connection.send(&Reply::Authenticated { user, messages }, &[])?;
     connection.receive(Stage::Authenticated)?;
     become_user::end_this_process_after(options.limits.open_within);
@@ -185,8 +186,8 @@ fn log_in(
         account: &account,
         privilege,
         pam_environment: session.environment(),
-        messages: session.conversation().take_pending(),
-        password: session.conversation().take_reusable_password(),
+        messages: std::mem::take(&mut session.conversation().pending),
+        password: session.conversation().reusable.take(),
     };
     let started = start_bridge::start_bridge(&plan);
     drop(plan); // and with it the password

@@ -3,7 +3,10 @@
 //! A message is the length of what follows (u32, little-endian, at most [`MAX_MESSAGE`]), one byte for its kind,
 //! and fields: byte strings after a u32 length, numbers as u32, choices as one byte, lists after a u32 count.
 //! Whatever does not fit exactly is an error; nothing is skipped. This module owns no socket, clock or task, and
-//! it is the only parser that runs as root before a login. Callers: `connection` in the helper, and `server`.
+//! it is the only parser that runs as root before a login; what the server alone runs is in `server_side`. Callers:
+//! `connection` in the helper, and `server`.
+
+mod server_side;
 
 use std::num::TryFromIntError;
 
@@ -175,33 +178,6 @@ pub fn announced_length(announced: [u8; LENGTH_BYTES]) -> Result<usize, MessageE
 }
 
 impl Request {
-    /// The whole message, length included, in a buffer that is wiped when dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`MessageError::TooLong`] and [`MessageError::ZeroByte`]: the fields were not fit for PAM.
-    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, MessageError> {
-        let mut out = Writer::new();
-        match self {
-            Self::Authenticate { user, password, remote_host, reuse_password } => {
-                out.byte(AUTHENTICATE);
-                out.for_pam(within(user.as_bytes(), MAX_USER)?)?;
-                out.for_pam(password.expose())?;
-                out.for_pam(remote_host.as_bytes())?;
-                out.choice(&REUSE, reuse_password)?;
-            }
-            Self::Answer(answers) => {
-                out.byte(ANSWER);
-                out.count(answers.len(), MAX_ANSWERS)?;
-                answers
-                    .iter()
-                    .try_for_each(|answer| out.for_pam(answer.expose()))?;
-            }
-            Self::StartBridge => out.byte(START_BRIDGE),
-        }
-        out.finish()
-    }
-
     /// Takes the first message of `received`, and how many bytes it took; `None` asks for more bytes.
     ///
     /// # Errors
@@ -221,11 +197,8 @@ impl Request {
             ANSWER => {
                 let count = fields.count(MAX_ANSWERS)?;
                 let answer = |_| Ok(Secret::new(fields.for_pam()?.to_vec()));
-                Self::Answer(
-                    (0..count)
-                        .map(answer)
-                        .collect::<Result<_, MessageError>>()?,
-                )
+                let answers: Result<_, MessageError> = (0..count).map(answer).collect();
+                Self::Answer(answers?)
             }
             START_BRIDGE => Self::StartBridge,
             _ => return Err(MessageError::Malformed),
@@ -274,37 +247,6 @@ impl Reply {
         }
         out.finish().map(|mut bytes| std::mem::take(&mut *bytes))
     }
-
-    /// Takes the first message of `received`, and how many bytes it took; `None` asks for more bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`MessageError`]: the sender does not speak this protocol, and the connection is of no more use.
-    pub fn decode(received: &[u8]) -> Result<Option<(Self, usize)>, MessageError> {
-        let Some((mut fields, taken)) = Fields::of_first_message(received)? else {
-            return Ok(None);
-        };
-        let reply = match fields.byte()? {
-            PROMPT => Self::Prompt(fields.messages()?),
-            AUTHENTICATED => {
-                Self::Authenticated { user: text(fields.bytes()?)?, messages: fields.messages()? }
-            }
-            REFUSED => {
-                Self::Refused { reason: fields.choice(&REFUSALS)?, messages: fields.messages()? }
-            }
-            BRIDGE_STARTED => Self::BridgeStarted { pid: fields.number()? },
-            ENDED => Self::Ended {
-                bridge: match fields.byte()? {
-                    0 => BridgeEnd::Exited(fields.number()?),
-                    1 => BridgeEnd::Killed(fields.number()?),
-                    _ => return Err(MessageError::Malformed),
-                },
-            },
-            _ => return Err(MessageError::Malformed),
-        };
-        fields.end()?;
-        Ok(Some((reply, taken)))
-    }
 }
 
 // No number is both a request and a reply, so that neither side can be fed its own words.
@@ -347,11 +289,8 @@ impl Writer {
     }
 
     fn choice<T: PartialEq>(&mut self, table: &[T], choice: &T) -> Result<(), MessageError> {
-        let place = table
-            .iter()
-            .position(|entry| entry == choice)
-            .unwrap_or(table.len());
-        self.byte(u8::try_from(place)?);
+        let place = table.iter().position(|entry| entry == choice);
+        self.byte(u8::try_from(place.unwrap_or(table.len()))?);
         Ok(())
     }
 
@@ -376,10 +315,6 @@ impl Writer {
         Ok(())
     }
 
-    fn for_pam(&mut self, bytes: &[u8]) -> Result<(), MessageError> {
-        self.bytes(without_zero(bytes)?)
-    }
-
     fn messages(&mut self, messages: &[Message]) -> Result<(), MessageError> {
         self.count(messages.len(), MAX_MESSAGES)?;
         messages.iter().try_for_each(|message| {
@@ -390,11 +325,9 @@ impl Writer {
 
     fn finish(mut self) -> Result<Zeroizing<Vec<u8>>, MessageError> {
         let length = within(&self.0, LENGTH_BYTES + MAX_MESSAGE)?.len() - LENGTH_BYTES;
-        let length = u32::try_from(length)?.to_le_bytes();
-        self.0
-            .iter_mut()
-            .zip(length)
-            .for_each(|(place, byte)| *place = byte);
+        if let Some(start) = self.0.first_chunk_mut() {
+            *start = u32::try_from(length)?.to_le_bytes();
+        }
         Ok(self.0)
     }
 }
@@ -409,9 +342,8 @@ impl<'a> Fields<'a> {
             return Ok(None);
         };
         let length = announced_length(*length)?;
-        Ok(rest
-            .get(..length)
-            .map(|message| (Self(message), LENGTH_BYTES + length)))
+        let message = rest.get(..length);
+        Ok(message.map(|message| (Self(message), LENGTH_BYTES + length)))
     }
 
     fn byte(&mut self) -> Result<u8, MessageError> {
@@ -421,11 +353,8 @@ impl<'a> Fields<'a> {
     }
 
     fn choice<T: Copy>(&mut self, table: &[T]) -> Result<T, MessageError> {
-        let place = self.byte()?;
-        table
-            .get(usize::from(place))
-            .copied()
-            .ok_or(MessageError::Malformed)
+        let known = table.get(usize::from(self.byte()?));
+        known.copied().ok_or(MessageError::Malformed)
     }
 
     fn number(&mut self) -> Result<u32, MessageError> {
@@ -441,22 +370,14 @@ impl<'a> Fields<'a> {
 
     fn bytes(&mut self) -> Result<&'a [u8], MessageError> {
         let length = usize::try_from(self.number()?)?;
-        let (first, rest) = self
-            .0
-            .split_at_checked(length)
-            .ok_or(MessageError::Malformed)?;
+        let whole = self.0.split_at_checked(length);
+        let (first, rest) = whole.ok_or(MessageError::Malformed)?;
         self.0 = rest;
         Ok(first)
     }
 
     fn for_pam(&mut self) -> Result<&'a [u8], MessageError> {
         without_zero(self.bytes()?)
-    }
-
-    fn messages(&mut self) -> Result<Vec<Message>, MessageError> {
-        let count = self.count(MAX_MESSAGES)?;
-        let message = |_| Ok(Message { style: self.choice(&STYLES)?, text: text(self.bytes()?)? });
-        (0..count).map(message).collect()
     }
 
     fn end(self) -> Result<(), MessageError> {

@@ -7,19 +7,20 @@
 mod sys;
 
 use std::ffi::{CString, c_int};
-use std::fs;
 use std::path::Path;
+use std::{fs, mem};
 
 pub(crate) use self::sys::Conversation;
 use self::sys::{Call, Handle, NoHandle};
 use crate::become_user::{Account, Privilege};
 use crate::dialogue::{Dialogue, Phase};
 use crate::messages::Refusal;
+use crate::password_floor::{Floor, SERVICE_FOLDERS};
 use crate::{Refused, SessionError};
 
 /// Whether this machine has a PAM service file of this name; without one PAM takes `other`, which denies.
 pub fn service_available(name: &str) -> bool {
-    ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d", "/usr/etc/pam.d"]
+    SERVICE_FOLDERS
         .iter()
         .any(|folder| fs::metadata(Path::new(folder).join(name)).is_ok_and(|file| file.is_file()))
 }
@@ -72,7 +73,11 @@ impl Attempt {
     }
 
     /// Authenticates, checks the account and lets an expired password be changed.
-    pub(crate) fn verify(self, privilege: Privilege) -> Result<Verified, SessionError> {
+    pub(crate) fn verify(
+        self,
+        privilege: Privilege,
+        service: &str,
+    ) -> Result<Verified, SessionError> {
         let Self(mut handle) = self;
         let account = authenticate(&mut handle, privilege).inspect_err(|error| {
             // Whatever was wrong, the answer takes as long: nobody learns which names exist.
@@ -82,7 +87,10 @@ impl Attempt {
         })?;
         match handle.call(Call::CheckAccount, sys::NO_EMPTY_PASSWORD) {
             sys::SUCCESS => {}
-            sys::NEW_AUTHTOK_REQD => change_expired_password(&mut handle)?,
+            sys::NEW_AUTHTOK_REQD => {
+                let floor = Floor::of(service, account.name());
+                change_expired_password(&mut handle, floor)?;
+            }
             // pam_unix(8) reads shadow data as root only; its helper has vouched for the password.
             sys::AUTHINFO_UNAVAIL if privilege == Privilege::PlainUser => {}
             code => return Err(refused(&mut handle, after_password(code), "pam_acct_mgmt", code)),
@@ -115,8 +123,11 @@ fn authenticate(
     })
 }
 
-fn change_expired_password(handle: &mut Handle<Dialogue>) -> Result<(), SessionError> {
-    handle.conversation().enter(Phase::ChangingPassword);
+fn change_expired_password(
+    handle: &mut Handle<Dialogue>,
+    floor: Floor,
+) -> Result<(), SessionError> {
+    handle.conversation().enter(Phase::ChangingPassword(floor));
     match handle.call(Call::ChangePassword, sys::ONLY_EXPIRED) {
         sys::SUCCESS => Ok(()),
         code => Err(refused(handle, Refusal::PasswordExpired, "pam_chauthtok", code)),
@@ -202,19 +213,13 @@ fn refused(
 ) -> SessionError {
     let cause = format!("{step}: {}", handle.explain(code));
     let dialogue = handle.conversation();
-    if let Some(error) = dialogue.take_failure() {
+    if let Some(error) = dialogue.failure.take() {
         return error;
     }
-    let messages = match reason {
+    let mut messages = mem::take(&mut dialogue.pending);
+    if reason == Refusal::AuthenticationFailed {
         // A module's words may differ between a wrong password and an unknown name.
-        Refusal::AuthenticationFailed => Vec::new(),
-        Refusal::AccountExpired
-        | Refusal::PasswordExpired
-        | Refusal::AccessDenied
-        | Refusal::UnsupportedShell
-        | Refusal::TooManyAttempts
-        | Refusal::PamUnavailable
-        | Refusal::Internal => dialogue.take_pending(),
-    };
+        messages.clear();
+    }
     Refused { reason, cause, messages }.into()
 }

@@ -1,25 +1,22 @@
 //! The user's bridge: whether the account may have one, its environment, its socket, its end.
 //!
-//! Caller: `lib`, once PAM's session is open. The bridge is a program in the user's name with nothing of root's: a
-//! clean environment, one end of a socket pair as its input and output, and at most two more descriptors, a pipe
-//! with the password and a file with PAM's texts. After the start nothing is read from the user's side.
+//! Caller: `lib`, once PAM's session is open. What the child does once it is the user is in `as_user`. After the start
+//! nothing is read from the user's side.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
+mod as_user;
+
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{fs, io};
 
 use protocol::secret::Secret;
-use rustix::fs::{Access, MemfdFlags, SeekFrom, access, memfd_create, seek};
+use rustix::fs::{Access, access};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, WaitOptions, chdir, kill_process, wait};
-use rustix::stdio;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
-use crate::become_user::{Account, Privilege, during, execute, fork_as_user, next_signal};
+use crate::become_user::{Account, Privilege, fork_as_user, next_signal};
 use crate::messages::{BridgeEnd, Message};
 
 /// Environment variable with the number of the descriptor from which the bridge reads the password to its end.
@@ -49,9 +46,8 @@ pub(crate) struct Plan<'a> {
 
 /// Whether the account's shell lets its owner do anything: it can be executed and is a login shell of this machine.
 pub(crate) fn shell_is_supported(shell: &Path) -> bool {
-    let refuses = ["nologin", "false"]
-        .iter()
-        .any(|name| shell.file_name() == Some(OsStr::new(name)));
+    let name = shell.file_name().and_then(OsStr::to_str);
+    let refuses = matches!(name, Some("nologin" | "false"));
     let executable = fs::metadata(shell).is_ok_and(|file| file.is_file())
         && access(shell, Access::EXEC_OK).is_ok();
     // shells(5)
@@ -66,120 +62,10 @@ pub(crate) fn shell_is_supported(shell: &Path) -> bool {
 pub(crate) fn start_bridge(plan: &Plan<'_>) -> io::Result<(Pid, OwnedFd)> {
     let (for_bridge, for_server) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    let pid =
-        fork_as_user(plan.account, plan.privilege, || become_bridge(plan, for_bridge.as_fd()))?;
+    let pid = fork_as_user(plan.account, plan.privilege, || {
+        as_user::become_bridge(plan, for_bridge.as_fd())
+    })?;
     Ok((pid, for_server))
-}
-
-/// The child's way from being the user to being the bridge.
-fn become_bridge(plan: &Plan<'_>, socket: impl AsFd) -> io::Result<Infallible> {
-    let mut texts: Vec<&str> = plan
-        .messages
-        .iter()
-        .map(|message| message.text.as_str())
-        .collect();
-    let no_home;
-    if let Err(error) = chdir(plan.account.home()) {
-        no_home =
-            format!("Home directory {} cannot be used: {error}", plan.account.home().display());
-        texts.push(&no_home);
-        chdir("/")?;
-    }
-    stdio::dup2_stdin(&socket)?;
-    stdio::dup2_stdout(&socket)?;
-    let password = plan.password.as_ref().map(pipe_with_password).transpose()?;
-    let messages = if texts.is_empty() { None } else { Some(file_with_texts(&texts)?) };
-    let fds = [(PASSWORD_FD, &password), (LOGIN_MESSAGES_FD, &messages)];
-    let fds = fds
-        .iter()
-        .filter_map(|(name, fd)| Some((*name, fd.as_ref()?.as_raw_fd().to_string())));
-    let environment = environment(plan.account, &plan.pam_environment, plan.privilege, fds);
-    let c_string = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::other);
-    let program = c_string(plan.program.path.as_os_str())?;
-    let arguments: io::Result<Vec<_>> = plan
-        .program
-        .arguments
-        .iter()
-        .map(|argument| c_string(argument))
-        .collect();
-    Err(during(plan.program.path.display(), execute(&program, &arguments?, &environment)))
-}
-
-/// A pipe that holds the password and has no writer.
-fn pipe_with_password(password: &Secret) -> io::Result<OwnedFd> {
-    let (reader, writer) = pipe_with(PipeFlags::NONBLOCK)?;
-    let written = rustix::io::write(&writer, password.expose())?;
-    if written != password.len() {
-        return Err(io::Error::other("the password does not fit into a pipe"));
-    }
-    rustix::io::ioctl_fionbio(&reader, false)?;
-    Ok(reader)
-}
-
-fn file_with_texts(texts: &[&str]) -> io::Result<OwnedFd> {
-    let file = memfd_create("login-messages", MemfdFlags::empty())?;
-    let mut writer = fs::File::from(file);
-    for text in texts {
-        io::Write::write_all(&mut writer, format!("{}\n", text.trim_end()).as_bytes())?;
-    }
-    seek(&writer, SeekFrom::Start(0))?;
-    Ok(writer.into())
-}
-
-/// The bridge's whole environment: who it is, what PAM's modules want, and `fds`.
-fn environment(
-    account: &Account,
-    pam: &[CString],
-    privilege: Privilege,
-    fds: impl Iterator<Item = (&'static str, String)>,
-) -> Vec<CString> {
-    let path = if account.is_root() {
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    } else {
-        "/usr/local/bin:/usr/bin:/bin"
-    };
-    // Of settings with one name the last one counts.
-    let mut settings = BTreeMap::from([("PATH".into(), path.into())]);
-    if privilege == Privilege::PlainUser {
-        let own = ["LANG", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
-        settings.extend(
-            own.iter()
-                .filter_map(|name| Some((name.into(), env::var_os(name)?))),
-        );
-    }
-    let wanted = pam
-        .iter()
-        .filter_map(|setting| setting.to_str().ok()?.split_once('='));
-    let allowed = wanted.filter(|(name, _)| pam_may_set(name));
-    settings.extend(allowed.map(|(name, value)| (name.into(), value.into())));
-    let name = account.name();
-    settings.extend([
-        ("HOME".into(), account.home().into()),
-        ("SHELL".into(), account.shell().into()),
-        ("USER".into(), name.into()),
-        ("LOGNAME".into(), name.into()),
-    ]);
-    settings.extend(fds.map(|(name, fd)| (name.into(), fd.into())));
-    let joined = settings
-        .into_iter()
-        .map(|(mut setting, value): (OsString, OsString)| {
-            setting.push("=");
-            setting.push(value);
-            CString::new(setting.into_vec())
-        });
-    joined.filter_map(Result::ok).collect()
-}
-
-/// Whether a PAM module may set this variable: a user may have made it (`pam_env`), and programs of root's may
-/// believe it, as in CVE-2024-6126.
-fn pam_may_set(name: &str) -> bool {
-    let refused_start = ["LD_", "GLIBC_", "SSH_", "PILOTHOUSE_"];
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !refused_start.iter().any(|start| name.starts_with(start))
-        && !name.ends_with("_PID")
 }
 
 /// Waits until the bridge has ended, and then for the jobs that it left behind. Told to stop, it ends the bridge,
@@ -202,7 +88,7 @@ pub(crate) fn wait_for_end(bridge: Pid) -> BridgeEnd {
                 None => BridgeEnd::Exited(number(status.exit_status()).unwrap_or_default()),
             };
         }
-        if next_signal() != Signal::CHILD.as_raw() {
+        if next_signal() != Some(nix::sys::signal::SIGCHLD) {
             let order = if order_to_end.is_none() { Signal::TERM } else { Signal::KILL };
             order_to_end = Some(order);
             if ended.is_none() {
@@ -226,27 +112,6 @@ fn has_jobs() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pam_may_not_set_what_root_or_the_loader_believes() {
-        for name in ["LANG", "XDG_RUNTIME_DIR", "KRB5CCNAME", "PATH", "MAIL"] {
-            assert!(pam_may_set(name), "{name}");
-        }
-        for name in [
-            "LD_PRELOAD",
-            "GLIBC_TUNABLES",
-            "SSH_AGENT_PID",
-            "SSH_AUTH_SOCK",
-            "DBUS_SESSION_BUS_PID",
-            "_PID",
-            "PILOTHOUSE_PASSWORD_FD",
-            "BASH_FUNC_ls%%",
-            "",
-            "A B",
-        ] {
-            assert!(!pam_may_set(name), "{name}");
-        }
-    }
 
     #[test]
     fn a_shell_must_be_a_program_and_listed() {

@@ -290,18 +290,13 @@ extern "C" fn failed<C: Conversation>(_code: c_int, microseconds: c_uint, data: 
 }
 
 fn batch(count: c_int, messages: *mut *const RawMessage) -> Option<Vec<Message>> {
-    let count = usize::try_from(count)
-        .ok()
-        .filter(|count| (1..=MAX_BATCH).contains(count))?;
-    if messages.is_null() {
+    let count = usize::try_from(count).ok()?;
+    if messages.is_null() || !(1..=MAX_BATCH).contains(&count) {
         return None;
     }
     // SAFETY: Linux-PAM passes an array of `count` pointers.
-    let messages = unsafe { slice::from_raw_parts(messages, count) };
-    messages
-        .iter()
-        .map(|message| one_message(*message))
-        .collect()
+    let raw = unsafe { slice::from_raw_parts(messages, count) };
+    raw.iter().map(|message| one_message(*message)).collect()
 }
 
 fn one_message(message: *const RawMessage) -> Option<Message> {
@@ -314,11 +309,8 @@ fn one_message(message: *const RawMessage) -> Option<Message> {
         4 => Style::Info,
         _ => return None, // binary and radio prompts, which no module of a login uses
     };
-    let text = copied(message.text)
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    Some(Message { style, text })
+    let text = copied(message.text).unwrap_or_default();
+    Some(Message { style, text: text.to_string_lossy().into_owned() })
 }
 
 /// One response for each message; libpam wipes and frees them.

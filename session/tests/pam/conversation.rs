@@ -12,6 +12,7 @@ crate::tests! {
     an_expired_account_is_named_only_with_the_right_password,
     an_expired_password_is_changed_in_place,
     an_expired_password_that_is_not_changed_refuses,
+    a_new_password_below_the_floor_is_refused_where_no_module_judges,
     a_second_prompt_goes_to_the_client,
     nologin_denies_access_and_says_why,
     the_user_is_the_one_that_pam_names,
@@ -67,7 +68,13 @@ fn an_expired_password_is_changed_in_place() {
     add_user("ada", "");
     shell("chage --lastday 0 ada");
     let new = "a longer staple 9";
-    let setting = Setting { bridge: "cat <&$PILOTHOUSE_PASSWORD_FD", ..Setting::default() };
+    // With a judge there is no floor, and what pam_unix refuses it asks again.
+    service("judged", &format!("{PLAIN}-password optional pam_passwdqc.so\n"));
+    let setting = Setting {
+        service: "judged",
+        bridge: "cat <&$PILOTHOUSE_PASSWORD_FD",
+        ..Setting::default()
+    };
     let mut client = Client::start(&setting);
 
     let current = client.authenticate("ada", PASSWORD, ReusePassword::Keep);
@@ -119,6 +126,50 @@ fn an_expired_password_that_is_not_changed_refuses() {
 
     assert!(prompts > 0);
     assert!(matches!(reply, Reply::Refused { reason: Refusal::PasswordExpired, .. }), "{reply:?}");
+}
+
+/// The last reply when `new` is typed twice as the new password, after the current one.
+fn changed_to(service: &str, user: &str, new: &str) -> Reply {
+    let mut client = Client::start(&Setting { service, ..Setting::default() });
+    client.authenticate(user, PASSWORD, FORGET);
+    let first = client.answer(&[PASSWORD]);
+    assert!(matches!(first, Reply::Prompt(_)), "{first:?}");
+    let second = client.answer(&[new]);
+    assert!(matches!(second, Reply::Prompt(_)), "{second:?}");
+    client.answer(&[new])
+}
+
+fn a_new_password_below_the_floor_is_refused_where_no_module_judges() {
+    add_user("ada", "");
+    add_user("elizabeth-turing", "");
+    shell("chage --lastday 0 ada; chage --lastday 0 elizabeth-turing");
+    let included = "password substack judged-below\n";
+    service("judged", &PLAIN.replace("password required", &format!("{included}password required")));
+    service("judged-below", "# a comment\n-password optional \\\n  pam_passwdqc.so\n");
+
+    for (service, user, new) in [
+        ("t", "ada", "ten chars."),
+        ("t", "elizabeth-turing", "elizabeth-turing"),
+        ("judged", "elizabeth-turing", "elizabeth-turing"),
+    ] {
+        let reply = changed_to(service, user, new);
+        let Reply::Refused { reason: Refusal::PasswordExpired, .. } = &reply else {
+            panic!("{new}: {reply:?}")
+        };
+        let told = texts(&reply);
+        assert!(
+            told.iter()
+                .any(|(style, text)| *style == Style::Error && text.contains("your user name")),
+            "{told:?}"
+        );
+    }
+    let judged = changed_to("judged", "ada", "ten chars.");
+
+    assert!(matches!(judged, Reply::Authenticated { .. }), "{judged:?}");
+    assert!(matches!(
+        changed_to("t", "elizabeth-turing", "twelve chars"),
+        Reply::Authenticated { .. }
+    ));
 }
 
 fn a_second_prompt_goes_to_the_client() {

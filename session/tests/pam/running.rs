@@ -288,7 +288,7 @@ fn jobs_keep_the_session_open_and_other_programs_do_not() {
     );
     // The shell that starts them ends when the job is one: both come to the helper.
     let bridge = "setsid sh job <&- >&- 2>&- & job=$!
-        until grep -q '^sh' /proc/$job/cmdline; do :; done
+        until tr '\\0' ' ' < /proc/$job/cmdline | grep -qx 'sh job '; do :; done
         setsid sh daemon <&- >&- 2>&- & echo $!";
     let mut client = Client::start(&with(bridge));
     client.log_in("ada", FORGET);
