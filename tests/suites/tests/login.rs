@@ -229,6 +229,8 @@ async fn each_event_is_in_the_audit_log_once_and_attack_texts_are_escaped() {
     assert!(matches!(root.next().await, Said::Prompt { .. }));
     root.answer(PASSWORD).await;
     assert_eq!(root.next().await, Said::Started("on".to_owned()));
+    root.stop().await;
+    assert!(root.whoami().await.is_err());
     let ben = house.logged_in("ben").await;
     let mut denied = Access::open(ben.open_page().await).await;
     denied.start("on", "sudo").await;
