@@ -329,7 +329,7 @@ async fn slow_connections_keep_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn half_open_logins_keep_nobody_out() {
-    let house = House::start_with(machine(Machine::debian12()), &["--log-level=debug"]);
+    let house = House::start(machine(Machine::debian12()));
 
     // T35: each waits at a prompt for a new password.
     house.machine.exec(&["chage", "-d", "0", "ben"]).unwrap();

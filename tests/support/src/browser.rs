@@ -179,6 +179,8 @@ impl Browser {
         let mut stream = self.connect().await.expect("a connection");
         // A server may refuse before it has read all, and one that ends without TLS's goodbye has still answered.
         let _refused = stream.write_all(request).await;
+        // TLS keeps what the socket did not take at once, and many browsers in one task use up their turn.
+        let _refused_too = stream.flush().await;
         let mut answer = Vec::new();
         let _end = stream.read_to_end(&mut answer).await;
         answer
