@@ -200,10 +200,10 @@ fn audit(house: &House, id: &str) -> Vec<Value> {
     let entries = house
         .machine
         .exec(&["journalctl", "--quiet", "--output=json", &matching])
-        .unwrap();
+        .expect("the journal");
     entries
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
 }
 
@@ -214,8 +214,8 @@ fn documented_ids() -> Vec<(String, String)> {
         .filter(|line| line.starts_with("| ") && line.contains("| `"));
     rows.map(|row| {
         let mut cells = row.split('|').map(str::trim).skip(1);
-        let words = cells.next().unwrap().to_owned();
-        (words, cells.next().unwrap().trim_matches('`').to_owned())
+        let words = cells.next().expect("words").to_owned();
+        (words, cells.next().expect("an id").trim_matches('`').to_owned())
     })
     .collect()
 }
