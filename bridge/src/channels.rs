@@ -7,6 +7,7 @@ mod fslist;
 mod fsread;
 mod fsreplace;
 mod fswatch;
+mod host_login;
 mod http;
 mod info;
 mod metrics;
@@ -39,6 +40,7 @@ const KINDS: &[(&str, Start)] = &[
     kind::<fsread::FileRead>(),
     kind::<fsreplace::FileReplace>(),
     kind::<fswatch::FileWatch>(),
+    kind::<host_login::HostLogin>(),
     kind::<http::Http>(),
     kind::<info::Info>(),
     kind::<metrics::Metrics>(),

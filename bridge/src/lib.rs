@@ -49,6 +49,8 @@ use crate::inherited::Inherited;
 use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
 use crate::packages::{Packages, Places};
+use crate::peer::remote::Reach;
+use crate::peer::remote::connections::Connections;
 use crate::peer::superuser::Superuser;
 use crate::router::{Router, RouterError, Routes};
 use crate::user::User;
@@ -86,6 +88,8 @@ pub struct Bridge {
     pub idle: Idle,
     /// The open channels.
     routes: Routes,
+    /// Connections to other machines.
+    connections: Connections,
     /// What the server calls this machine, from its `init`.
     host: OnceLock<String>,
     /// Connections to message buses.
@@ -99,7 +103,7 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    fn new(outbox: Outbox, inherited: Inherited) -> Self {
+    fn new(outbox: Outbox, inherited: Inherited, reach: Option<Arc<dyn Reach>>) -> Self {
         Self {
             outbox,
             superuser: Superuser::new(inherited.password),
@@ -107,6 +111,7 @@ impl Bridge {
             buses: Buses::default(),
             descriptors: Descriptors::default(),
             routes: Routes::default(),
+            connections: Connections::new(reach),
             host: OnceLock::new(),
             user: OnceLock::new(),
             packages: OnceLock::new(),
@@ -150,10 +155,11 @@ impl Bridge {
     }
 }
 
-/// The program: `arguments` are those after its name. `pilothouse-bridge` and `pilothouse bridge` are this.
-pub fn program(arguments: &[OsString]) -> ExitCode {
+/// The program: `arguments` are those after its name. `pilothouse-bridge` and `pilothouse bridge` are this; only the latter
+/// brings a way to other machines.
+pub fn program(arguments: &[OsString], reach: Option<Arc<dyn Reach>>) -> ExitCode {
     let ended = match arguments {
-        [] => run_on_stdio(),
+        [] => run_on_stdio(reach),
         [only] if only == "--privileged" => privileged(),
         _ => {
             let usage = "the bridge takes no arguments; it speaks the protocol on standard input and output";
@@ -174,10 +180,11 @@ pub fn program(arguments: &[OsString]) -> ExitCode {
 fn privileged() -> Result<(), BridgeError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
         .map_err(|error| LinkError::Io(error.into()))?;
-    run_on_stdio()
+    // Root reaches no other machines: the user's own bridge does, with the user's keys.
+    run_on_stdio(None)
 }
 
-fn run_on_stdio() -> Result<(), BridgeError> {
+fn run_on_stdio(reach: Option<Arc<dyn Reach>>) -> Result<(), BridgeError> {
     // Nobody with the same uid may read the memory of a process that is asked for passwords (T53).
     let _old_kernels_refuse = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let inherited = Inherited::take();
@@ -186,23 +193,39 @@ fn run_on_stdio() -> Result<(), BridgeError> {
         .thread_keep_alive(IDLE_THREAD_LIFE)
         .build()
         .map_err(LinkError::Io)?;
-    runtime.block_on(async { run(Link::from_stdio().map_err(LinkError::Io)?, inherited).await })
+    runtime.block_on(async {
+        run_and_reach(Link::from_stdio().map_err(LinkError::Io)?, inherited, reach).await
+    })
 }
 
-/// Greets the server over `link` and serves channels until the link ends.
+/// Greets the server over `link` and serves channels until the link ends. It reaches no other machines.
 ///
 /// # Errors
 ///
 /// [`BridgeError`] when the link breaks or the server breaks the protocol. The end of the link is no error.
-pub async fn run(mut link: Link, inherited: Inherited) -> Result<(), BridgeError> {
+pub async fn run(link: Link, inherited: Inherited) -> Result<(), BridgeError> {
+    run_and_reach(link, inherited, None).await
+}
+
+/// As [`run`]; other machines are reached by `reach`, if at all.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_and_reach(
+    mut link: Link,
+    inherited: Inherited,
+    reach: Option<Arc<dyn Reach>>,
+) -> Result<(), BridgeError> {
     let (outbox, writer) = link.outbox();
     let writer = tokio::spawn(writer);
-    let bridge = Arc::new(Bridge::new(outbox.clone(), inherited));
+    let bridge = Arc::new(Bridge::new(outbox.clone(), inherited, reach));
     outbox.control(&greeting());
 
     let mut router = Router::new(Arc::clone(&bridge));
     let routed = route(&mut link, &mut router).await;
     router.close_all();
+    bridge.end_all_connections();
     if let Err(BridgeError::Router(refused)) = &routed {
         outbox.control(&refused.as_init());
     }

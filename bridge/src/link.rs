@@ -73,11 +73,19 @@ impl Link {
     /// When the socket cannot be watched.
     pub fn from_socket(socket: std::os::unix::net::UnixStream) -> io::Result<Self> {
         let (reader, writer) = nonblocking(socket)?.into_split();
-        Ok(Self {
+        Ok(Self::new(reader, writer))
+    }
+
+    /// The link over a reader and a writer.
+    pub fn new(
+        reader: impl AsyncRead + Send + 'static,
+        writer: impl AsyncWrite + Send + 'static,
+    ) -> Self {
+        Self {
             reader: Box::pin(reader),
             writer: Some(Box::pin(writer)),
             decoder: FrameDecoder::default(),
-        })
+        }
     }
 
     /// The outbox of this link and the task that empties it. Taken once; later ones lead nowhere.

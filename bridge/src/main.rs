@@ -11,5 +11,5 @@ fn main() -> ExitCode {
         return answered;
     }
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    bridge::program(&arguments)
+    bridge::program(&arguments, None)
 }

@@ -5,6 +5,7 @@
 //! has greeted waits; when the link breaks, the peer's channels are closed. A peer is not trusted: it can speak only
 //! about channels that were opened to it, and nothing it says about the link itself has an effect.
 
+pub mod remote;
 pub mod superuser;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,15 @@ const WAITING_BYTES: usize = 8 << 20;
 pub trait Connect: Send + 'static {
     /// The link, as far as the peer's `init` is next on it.
     fn connect(self) -> impl Future<Output = Result<Link, Closed>> + Send;
+}
+
+/// What a peer is told when it has greeted.
+#[derive(Debug)]
+pub struct Greeting {
+    /// What its own machine is called on this link: what is not remote to it.
+    pub host: String,
+    /// The way by which it is to get superuser access at once.
+    pub superuser: Option<String>,
 }
 
 /// What a peer says goes here.
@@ -80,19 +90,21 @@ impl Drop for Hold {
 }
 
 impl Peer {
-    /// Starts to connect. `greeted` is called with the peer's `init` once it is ready, or with what prevented it.
-    /// `host` is what this machine is called here: the peer must know what is not remote.
+    /// Starts to connect. `greeted` is called with the peer's `init` once it is ready, or with what prevented it. A panic
+    /// while it is served ends this peer alone (T28).
     pub fn start(
         connect: impl Connect,
-        host: String,
+        greeting: Greeting,
         upstream: Arc<impl Upstream>,
         greeted: impl FnOnce(Result<Init, Closed>) + Send + 'static,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = PeerId(NEXT.fetch_add(1, Ordering::Relaxed));
         let state = Arc::new(Mutex::new(State::Starting(BytesMut::new())));
-        let serving = serve(id, connect, host, upstream, greeted, Arc::clone(&state));
-        let task = tokio::spawn(serving).abort_handle();
+        let serving =
+            serve(id, connect, greeting, Arc::clone(&upstream), greeted, Arc::clone(&state));
+        let task =
+            tokio::spawn(supervise(id, serving, upstream, Arc::clone(&state))).abort_handle();
         Self { id, state, _last: Arc::new(Hold(task)) }
     }
 
@@ -151,15 +163,34 @@ impl Peer {
     }
 }
 
+/// Runs `serving`, which may panic: then the peer is gone, and nothing else is.
+async fn supervise(
+    id: PeerId,
+    serving: impl Future<Output = ()> + Send + 'static,
+    upstream: Arc<impl Upstream>,
+    state: Arc<Mutex<State>>,
+) {
+    let task = tokio::spawn(serving);
+    let _ends_with_this = Hold(task.abort_handle());
+    if task.await.is_err_and(|ended| ended.is_panic()) {
+        let why = Closed::new(
+            Problem::InternalError,
+            "the connection ended by a mistake in this program",
+        );
+        *lock(&state) = State::Gone(why.clone());
+        upstream.gone(id, why);
+    }
+}
+
 async fn serve(
     id: PeerId,
     connect: impl Connect,
-    host: String,
+    greeting: Greeting,
     upstream: Arc<impl Upstream>,
     greeted: impl FnOnce(Result<Init, Closed>) + Send,
     state: Arc<Mutex<State>>,
 ) {
-    let (mut link, _writing) = match greet(connect, host, &state).await {
+    let (mut link, _writing) = match greet(connect, greeting, &state).await {
         Ok((init, link, writing)) => {
             greeted(Ok(init));
             (link, writing)
@@ -178,7 +209,7 @@ async fn serve(
 /// Connects, takes the peer's `init`, answers it, and lets go what waited.
 async fn greet(
     connect: impl Connect,
-    host: String,
+    greeting: Greeting,
     state: &Mutex<State>,
 ) -> Result<(Init, Link, Hold), Closed> {
     let mut link = connect.connect().await?;
@@ -191,10 +222,14 @@ async fn greet(
     let (outbox, writer) = link.outbox();
     let writing = Hold(tokio::spawn(writer).abort_handle());
     let mut fields = Fields::new();
-    fields.insert("superuser".to_owned(), false.into());
+    let superuser = match greeting.superuser {
+        Some(way) => serde_json::json!({ "id": way }),
+        None => false.into(),
+    };
+    fields.insert("superuser".to_owned(), superuser);
     outbox.control(&Control::Init(Init {
         version: VERSION,
-        host: Some(host),
+        host: Some(greeting.host),
         problem: None,
         fields,
     }));
@@ -272,6 +307,8 @@ async fn relay(
     }
 }
 
+/// What a peer may say: about channels what an end of a channel can mean, about the link nothing but `ping`. A question
+/// for credentials gets the empty answer, so that who asks does not wait (T30).
 fn take_control(
     id: PeerId,
     control: &Control,
@@ -279,14 +316,37 @@ fn take_control(
     upstream: &impl Upstream,
     state: &Mutex<State>,
 ) {
-    match (control.channel(), control) {
-        (Some(channel), _) => upstream.control(id, channel, control, message),
-        (None, Control::Ping { fields, .. }) => {
-            if let State::Ready(outbox) = &*lock(state) {
-                outbox.control(&Control::Pong { channel: None, fields: fields.clone() });
-            }
+    let answer = match control {
+        Control::Ready { channel, .. }
+        | Control::Done { channel }
+        | Control::Close { channel, .. }
+        | Control::Options { channel, .. }
+        | Control::Ack { channel, .. }
+        | Control::Ping { channel: Some(channel), .. }
+        | Control::Pong { channel: Some(channel), .. }
+        | Control::Other { channel: Some(channel), .. } => {
+            return upstream.control(id, channel, control, message);
         }
-        (None, _) => {}
+        Control::Ping { channel: None, fields } => {
+            Control::Pong { channel: None, fields: fields.clone() }
+        }
+        Control::Authorize { challenge: Some(_), cookie, .. } => Control::Authorize {
+            challenge: None,
+            cookie: cookie.clone(),
+            response: Some(String::new()),
+            fields: Fields::new(),
+        },
+        Control::Init(_)
+        | Control::Open(_)
+        | Control::Pong { channel: None, .. }
+        | Control::Kill { .. }
+        | Control::Authorize { challenge: None, .. }
+        | Control::Logout { .. }
+        | Control::SuperuserInitDone
+        | Control::Other { channel: None, .. } => return,
+    };
+    if let State::Ready(outbox) = &*lock(state) {
+        outbox.control(&answer);
     }
 }
 
@@ -329,7 +389,8 @@ mod tests {
         theirs.set_nonblocking(true).unwrap();
         let mut theirs = tokio::net::UnixStream::from_std(theirs).unwrap();
         let (greeted, greeting) = oneshot::channel();
-        let peer = Peer::start(Ready(ours), "localhost".to_owned(), Arc::new(Nobody), |outcome| {
+        let told = Greeting { host: "localhost".to_owned(), superuser: None };
+        let peer = Peer::start(Ready(ours), told, Arc::new(Nobody), |outcome| {
             greeted.send(outcome.map(drop)).unwrap();
         });
         theirs

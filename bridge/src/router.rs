@@ -18,8 +18,9 @@ use tokio::task::AbortHandle;
 
 use crate::Bridge;
 use crate::channel::Closed;
-use crate::channels;
+use crate::channels::{self, Serving};
 use crate::idle;
+use crate::peer::remote::connections::{Beginning, Key, wants_terminal, without_routing};
 use crate::peer::superuser::Method;
 use crate::peer::{Peer, PeerId, Upstream};
 use crate::port::{Inbox, Incoming, Port};
@@ -72,6 +73,8 @@ pub struct Routes(Mutex<HashMap<ChannelId, Route>>);
 #[derive(Debug)]
 struct Route {
     group: String,
+    /// The other machine, as its `open` names it.
+    host: Option<String>,
     end: End,
 }
 
@@ -198,7 +201,7 @@ impl Router {
             return Err(Closed::new(Problem::TooLarge, message));
         }
         if let Some(host) = self.other_host(open) {
-            return Err(Closed::new(Problem::NoHost, format!("no connection to {host}")));
+            return self.bridge.start_away(host, open);
         }
         match self.privileged_peer(open)? {
             Some(peer) => self.bridge.start_at(peer, open, message),
@@ -227,16 +230,20 @@ impl Router {
         }
     }
 
+    /// Closes what belongs to `group` and to `host`. Without a group a host's connections end too.
     fn kill(&mut self, group: Option<&str>, host: Option<&str>) {
-        if host.is_some() && host != self.bridge.host() {
-            return;
-        }
-        for channel in self
-            .bridge
-            .channels_where(|route| group.is_none_or(|group| route.group == group))
-        {
+        let other = host.filter(|&host| Some(host) != self.bridge.host());
+        let here = host.is_some() && other.is_none();
+        for channel in self.bridge.channels_where(|route| {
+            group.is_none_or(|group| route.group == group)
+                && (other.is_none() || route.host.as_deref() == other)
+                && !(here && route.host.is_some())
+        }) {
             self.bridge
                 .refuse(&channel, Closed::new(Problem::Terminated, ""));
+        }
+        if let (None, Some(host)) = (group, other) {
+            self.bridge.end_connections_to(host);
         }
     }
 }
@@ -253,17 +260,41 @@ async fn superuser_at_login(bridge: Arc<Bridge>, wanted: Option<Method>) {
 impl Bridge {
     fn start_here(self: &Arc<Self>, open: &Open) -> Result<(), Closed> {
         let kind = open.payload.as_deref().unwrap_or_default();
+        self.serve_here(open, |port| {
+            channels::start(kind, open.options.clone(), port).ok_or_else(|| {
+                Closed::new(Problem::NotSupported, format!("no channel of kind {kind:?}"))
+            })
+        })
+    }
+
+    /// Opens a channel on another machine, which may have to be connected first.
+    fn start_away(self: &Arc<Self>, host: &str, open: &Open) -> Result<(), Closed> {
+        let key = Key::new(host, open.user.as_deref(), open.session, &open.channel)?;
+        let (connection, _) = self.connection(&key, Beginning::of(open))?;
+        if let Some(terminals) = connection.terminals() {
+            if !wants_terminal(open) {
+                return Err(terminals.no_bridge());
+            }
+            return self.serve_here(open, |port| Ok(terminals.open(open.options.clone(), port)));
+        }
+        let message = Control::Open(without_routing(open)).to_bytes();
+        self.start_at(connection.peer.clone(), open, &message)
+    }
+
+    fn serve_here(
+        self: &Arc<Self>,
+        open: &Open,
+        start: impl FnOnce(Port) -> Result<Serving, Closed>,
+    ) -> Result<(), Closed> {
         let (port, inbox) = Port::new(open, Arc::clone(self));
-        let serving = channels::start(kind, open.options.clone(), port).ok_or_else(|| {
-            Closed::new(Problem::NotSupported, format!("no channel of kind {kind:?}"))
-        })?;
+        let serving = start(port)?;
         let channel = open.channel.clone();
         let bridge = Arc::clone(self);
         // The routes are held until the route stands in it, so that the task cannot take out what is not there yet.
         let mut routes = self.routes.lock();
         let task = tokio::spawn(async move {
             let ended = serving.await;
-            bridge.routes.lock().remove(&channel);
+            bridge.leave(&channel);
             match ended {
                 Ok(fields) => {
                     bridge
@@ -274,15 +305,38 @@ impl Bridge {
             }
         });
         let end = End::Here { inbox, task: task.abort_handle() };
-        routes.insert(open.channel.clone(), Route { group: group(open), end });
+        routes.insert(open.channel.clone(), self.route(open, end));
         Ok(())
     }
 
     fn start_at(&self, peer: Peer, open: &Open, message: &[u8]) -> Result<(), Closed> {
         peer.control(message)?;
-        let route = Route { group: group(open), end: End::Peer(peer) };
+        let route = self.route(open, End::Peer(peer));
         self.routes.lock().insert(open.channel.clone(), route);
         Ok(())
+    }
+
+    fn route(&self, open: &Open, end: End) -> Route {
+        let host = open
+            .host
+            .clone()
+            .filter(|host| Some(host.as_str()) != self.host());
+        Route { group: group(open), host, end }
+    }
+
+    /// Takes a channel out; what was for it alone ends.
+    fn leave(&self, channel: &ChannelId) -> Option<Route> {
+        let route = self.routes.lock().remove(channel)?;
+        if route.host.is_some() {
+            self.end_private_connection(channel);
+        }
+        Some(route)
+    }
+
+    /// Whether channels are open at this peer.
+    pub(crate) fn has_channels_at(&self, peer: PeerId) -> bool {
+        let routes = self.routes.lock();
+        routes.values().any(|route| route.end.is_peer(peer))
     }
 
     fn deliver_data(&self, channel: &ChannelId, payload: Bytes) {
@@ -310,7 +364,7 @@ impl Bridge {
 
     /// Ends a channel because the page wants it.
     fn close(&self, channel: &ChannelId, message: &[u8]) {
-        if let Some(route) = self.routes.lock().remove(channel) {
+        if let Some(route) = self.leave(channel) {
             if let End::Peer(peer) = &route.end {
                 let _a_peer_that_is_gone_closed_it = peer.control(message);
             }
@@ -355,7 +409,7 @@ impl Upstream for Bridge {
             return;
         }
         if let Control::Close { .. } = control {
-            self.routes.lock().remove(channel);
+            self.leave(channel);
         }
         self.outbox.control_bytes(message);
     }
@@ -366,7 +420,7 @@ impl Upstream for Bridge {
 
     fn gone(&self, peer: PeerId, why: Closed) {
         for channel in self.channels_where(|route| route.end.is_peer(peer)) {
-            self.routes.lock().remove(&channel);
+            self.leave(&channel);
             self.say_closed(&channel, why.clone());
         }
     }

@@ -13,5 +13,5 @@ pub(crate) fn started_as_bridge() -> Option<ExitCode> {
     let help = arguments
         .iter()
         .any(|argument| argument == "--help" || argument == "-h");
-    (subcommand == "bridge" && !help).then(|| bridge::program(arguments))
+    (subcommand == "bridge" && !help).then(|| bridge::program(arguments, None))
 }

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Bridge;
 use crate::channel::Closed;
-use crate::peer::{Peer, PeerId, Upstream};
+use crate::peer::{Greeting, Peer, PeerId, Upstream};
 
 /// How long a person may take for all questions of one start.
 const QUESTIONS_TIME: Duration = Duration::from_mins(5);
@@ -177,6 +177,13 @@ impl Superuser {
         }
     }
 
+    /// The password of the login, if its user wants it used for superuser access and other hosts.
+    pub fn login_password(&self) -> Option<Arc<Secret>> {
+        self.password
+            .as_ref()
+            .map(|kept| Arc::clone(&kept.password))
+    }
+
     /// The state, and all its changes.
     pub fn current(&self) -> watch::Receiver<Current> {
         self.current.subscribe()
@@ -295,7 +302,8 @@ impl Bridge {
         let launch = launch::Launch { user: self.user().name.clone(), method, ask, password };
         let host = self.host().unwrap_or("localhost").to_owned();
         let watched = Arc::new(Watched(Arc::clone(self)));
-        let peer = Peer::start(launch, host, watched, |outcome| {
+        let told = Greeting { host, superuser: None };
+        let peer = Peer::start(launch, told, watched, |outcome| {
             let _turned_off_meanwhile = greeted.send(outcome);
         });
         tokio::select! {

@@ -223,6 +223,33 @@ impl Page {
         .await
     }
 
+    /// The next data of `channel`, or the members of its `close`.
+    ///
+    /// # Errors
+    ///
+    /// When it was closed.
+    pub async fn next_data_or_close(&mut self, channel: &str) -> Result<Bytes, Fields> {
+        let wanted = id(channel);
+        loop {
+            match self.next_for(&wanted).await {
+                Frame::Data(_, payload) => return Ok(payload),
+                Frame::Control(message) => match Control::parse(&message).expect("parsed before") {
+                    Control::Close { problem, mut fields, .. } => {
+                        if let Some(problem) = problem {
+                            fields.insert("problem".to_owned(), problem.code().into());
+                        }
+                        return Err(fields);
+                    }
+                    Control::Ping { channel, fields } => {
+                        let pong = Control::Pong { channel, fields }.to_bytes();
+                        self.control_bytes(&pong).await;
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
     /// The next data of `channel` as JSON.
     pub async fn next_json(&mut self, channel: &str) -> Value {
         serde_json::from_slice(&self.next_data(channel).await).expect("JSON")
