@@ -36,6 +36,15 @@ define test_as_root
 	$(CARGO) $(RUN_TESTS) --locked $(1) $(RUNNER) $(2)
 endef
 
+# The bridge that is sent to machines without one: static, beside the program that sends it.
+# Option for the profile, its folder, the folder of the program.
+define static_bridge
+	RUSTFLAGS="-C target-feature=+crt-static -C strip=symbols" \
+	  $(CARGO) build --locked $(1) -p bridge --target $(shell uname -m)-unknown-linux-gnu
+	ln -f $(CARGO_TARGET_DIR)/$(shell uname -m)-unknown-linux-gnu/$(2)/pilothouse-bridge \
+	  $(CARGO_TARGET_DIR)/$(3)/pilothouse-bridge.$(shell uname -m)
+endef
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,10 +71,12 @@ test-deps:
 .PHONY: release
 release: web/dist/entries.json ## The optimised programs: target/release/pilothouse and pilothouse-bridge
 	$(CARGO) build --release --locked -p cli -p bridge
+	$(call static_bridge,--profile dist,dist,release)
 
 .PHONY: debug
 debug: web/dist/entries.json
 	$(CARGO) build --locked -p cli -p bridge
+	$(call static_bridge,,debug,debug)
 
 .PHONY: web
 web: web/dist/entries.json ## The interface, as the program embeds it: web/dist

@@ -2,6 +2,9 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use hosts::ssh::Ssh;
 
 /// Runs the bridge when the command line is one of its own: they are spared the making of all others.
 pub(crate) fn started_as_bridge() -> Option<ExitCode> {
@@ -13,5 +16,6 @@ pub(crate) fn started_as_bridge() -> Option<ExitCode> {
     let help = arguments
         .iter()
         .any(|argument| argument == "--help" || argument == "-h");
-    (subcommand == "bridge" && !help).then(|| bridge::program(arguments, None))
+    (subcommand == "bridge" && !help)
+        .then(|| bridge::program(arguments, Some(Arc::new(Ssh::of_this_user()))))
 }

@@ -5,3 +5,4 @@
 #![forbid(unsafe_code)]
 
 pub mod host_key;
+pub mod ssh;

@@ -4,6 +4,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a house that cannot be built fails its test")]
 
 mod installed;
+pub mod other_hosts;
 pub mod superuser;
 
 pub use installed::packaging;
