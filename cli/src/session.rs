@@ -32,10 +32,9 @@ pub(crate) fn main(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     match ::session::run(&options)? {
         Outcome::Ended(_) => Ok(ExitCode::SUCCESS),
         Outcome::Refused { reason, cause } => {
-            let _nobody_may_read = writeln!(
-                std::io::stderr(),
-                "pilothouse session: login refused ({reason:?}): {cause}"
-            );
+            // One write, so that lines of other processes on the same terminal stand before or after it.
+            let line = format!("pilothouse session: login refused ({reason:?}): {cause}\n");
+            let _nobody_may_read = std::io::stderr().write_all(line.as_bytes());
             Ok(ExitCode::SUCCESS)
         }
     }
