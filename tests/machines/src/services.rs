@@ -7,7 +7,8 @@
 use crate::machine::Machine;
 use crate::setup::quoted;
 
-/// Makes a domain of the controller `$LAB_NAME`, and starts Samba as that at boot.
+/// Makes a domain of the controller `$LAB_NAME`, and starts Samba as that at boot. Samba counts as started before its
+/// tasks have their ports; the machine is up when all that a join asks answers.
 const PROVISION: &str = r#"rm -f /etc/samba/smb.conf
 domain=${realm%%.*}
 printf '%s\n' "127.0.0.1 localhost" "$LAB_ADDRESS $LAB_NAME.$realm $LAB_NAME" > /etc/hosts
@@ -21,6 +22,13 @@ for unit in smbd nmbd winbind; do ln -sf /dev/null $unit.service; done
 rm -f samba-ad-dc.service
 mkdir -p multi-user.target.wants
 ln -sf /lib/systemd/system/samba-ad-dc.service multi-user.target.wants/
+mkdir -p samba-ad-dc.service.d
+cat > samba-ad-dc.service.d/ready.conf <<'END'
+[Service]
+ExecStartPost=sh -c 'for port in 53 88 389 445 464; do \
+    until ss -ltnH sport = $$port | grep -q .; do sleep 0.05; done; done; \
+    until ldbsearch -H ldap://localhost -s base -b "" defaultNamingContext; do sleep 0.1; done'
+END
 "#;
 
 /// Makes a realm with the principal `admin/admin`.
