@@ -166,6 +166,57 @@ test("a lost connection is told, what is shown stays, and it comes back by itsel
         { tolerated: /WebSocket connection/ },
     ));
 
+test("when the session has ended one logs in over the page, and what was typed goes on", () =>
+    visit(
+        "/host/localhost/services?q=ss",
+        async ({ page, server, machine }) => {
+            machine.code = "123456";
+            await page.getByRole("link", { name: "ssh.service" }).waitFor();
+            await page.getByLabel("Name or description").fill("ssh");
+            server.endSession();
+            const dialog = page.getByRole("dialog", { name: "Your session has ended" });
+            await dialog.waitFor();
+            assert.equal(await dialog.getByLabel("User name").inputValue(), "ada");
+            assert.equal(await dialog.getByLabel("Password", { exact: true }).evaluate((field) => field === document.activeElement), true);
+
+            await page.keyboard.type("wrong");
+            await page.keyboard.press("Enter");
+            await dialog.getByRole("alert").getByText("The password was not accepted.").waitFor();
+            assert.equal(await dialog.getByLabel("Password", { exact: true }).inputValue(), "");
+            await page.keyboard.type("secret");
+            await page.keyboard.press("Enter");
+            await dialog.getByText("web1 asks:").waitFor();
+            await dialog.getByText("Ada's <b>token</b> is known.").waitFor();
+            await dialog.getByLabel("Code from the token:").fill("123456");
+            await dialog.getByRole("button", { name: "Continue" }).click();
+
+            await dialog.waitFor({ state: "detached" });
+            assert.equal(await page.getByLabel("Name or description").inputValue(), "ssh");
+            await turnOnSuperuser(page);
+            await page.getByRole("button", { name: "Restart: ssh.service" }).click();
+            await page.getByText("ssh.service was restarted.").waitFor();
+        },
+        { tolerated: /status of 401|WebSocket connection/ },
+    ));
+
+test("the login can wait, and is not asked of who has logged in by another tab", () =>
+    visit(
+        "/",
+        async ({ page, server }) => {
+            await page.getByRole("link", { name: "Second demo" }).waitFor();
+            server.endSession();
+            await page.getByRole("button", { name: "Not now" }).click();
+            await page.getByText("Your session has ended. What is shown may be old.").waitFor();
+            await page.getByRole("button", { name: "Log in again" }).click();
+            await page.getByRole("dialog").waitFor();
+            server.beginSession();
+            await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+            await page.getByRole("dialog").waitFor({ state: "detached" });
+            await page.getByText("Your session has ended.").waitFor({ state: "detached" });
+        },
+        { tolerated: /status of 401|WebSocket connection/ },
+    ));
+
 test("the theme is kept and told to packages", () =>
     visit("/", async ({ page }) => {
         await page.getByRole("button", { name: "ada" }).click();

@@ -4,7 +4,7 @@ import { h, render } from "preact";
 
 import { startConnection } from "./shell/connection";
 import { startRouter } from "./shell/router";
-import { loadPackages, Shell } from "./shell/shell";
+import { loadTheRest, Shell } from "./shell/shell";
 import { startTheme } from "./shell/theme";
 
 startTheme();
@@ -13,4 +13,4 @@ startConnection();
 
 const place = document.getElementById("app") ?? document.body.appendChild(document.createElement("div"));
 render(h(Shell, {}), place);
-loadPackages();
+loadTheRest();

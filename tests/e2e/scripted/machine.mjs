@@ -49,6 +49,8 @@ export class Machine {
     absent = new Set();
     superuser = "none";
     password = "secret";
+    /** What the token says that a login asks for; null for a machine without tokens. */
+    code = null;
     interval = 1000;
     /** Every command that was run, for tests that nothing else was. */
     spawned = [];

@@ -36,12 +36,20 @@ export async function serve(machine, port = 0) {
     const sockets = new Set();
     const bridges = new Set();
     let refusing = false;
+    const login = new Login(machine);
     const server = createServer((request, response) => {
-        answer(request, response).catch(() => response.writeHead(500).end());
+        if (new URL(request.url, "http://localhost").pathname === "/cockpit/login") login.answer(request, response);
+        else answer(request, response).catch(() => response.writeHead(500).end());
     });
     server.on("upgrade", (request, socket) => {
         if (refusing) {
             socket.destroy();
+            return;
+        }
+        if (login.session === "ended") {
+            const connection = accept(request, socket, { message: () => undefined, closed: () => undefined });
+            connection.send(`\n${JSON.stringify({ command: "init", version: 1, problem: "no-session" })}`);
+            connection.close("no-session");
             return;
         }
         sockets.add(socket);
@@ -67,12 +75,45 @@ export async function serve(machine, port = 0) {
         restore: () => {
             refusing = false;
         },
+        /** Ends the session as if somebody had logged out elsewhere. */
+        endSession: () => {
+            login.session = "ended";
+            for (const socket of sockets) socket.destroy();
+        },
+        /** Logs in by another tab. */
+        beginSession: () => {
+            login.session = "live";
+        },
         close: () => {
             for (const socket of sockets) socket.destroy();
             server.closeAllConnections();
             server.close();
         },
     };
+}
+
+/** The header exchange of `/cockpit/login`: a password, then the machine's code if it has one. */
+class Login {
+    session = "live";
+    #machine;
+
+    constructor(machine) {
+        this.#machine = machine;
+    }
+
+    answer(request, response) {
+        const [scheme = "", ...words] = (request.headers.authorization ?? "").split(" ");
+        const said = Buffer.from(words.at(-1) ?? "", "base64").toString();
+        const isRight = scheme === "Basic" ? said === `ada:${this.#machine.password}` : scheme === "X-Conversation" && words[0] === "7f" && said === this.#machine.code;
+        if (isRight && scheme === "Basic" && this.#machine.code !== null) {
+            const body = { prompt: "Code from the token: ", echo: true, message: "Ada's <b>token</b> is known." };
+            response.writeHead(401, { ...HEADERS, "WWW-Authenticate": `X-Conversation 7f ${Buffer.from(body.prompt).toString("base64")}` }).end(JSON.stringify(body));
+            return;
+        }
+        if (isRight) this.session = "live";
+        if (this.session === "live") response.writeHead(200, HEADERS).end(JSON.stringify({ "csrf-token": "scripted" }));
+        else response.writeHead(401, HEADERS).end(JSON.stringify({ problem: "authentication-failed" }));
+    }
 }
 
 async function answer(request, response) {

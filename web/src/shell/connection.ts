@@ -17,6 +17,8 @@ export const expected: ReadonlySignal<"none" | "restart"> = expectation;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let leaving = false;
+/** The server says that there is a session, and the link is being tried once more for that. */
+let reviving = false;
 
 export const connection: ReadonlySignal<Connection> = state;
 
@@ -31,19 +33,19 @@ export function startConnection(): void {
                 break; // What was said last stays, so that the notice does not flicker.
             case "ready":
                 clearTimeout(timer);
+                reviving = false;
                 expectation.value = "none";
                 state.value = { kind: "up" };
                 break;
             case "closed":
-                if (leaving) break;
-                state.value = onClosed(state.value, link.problem, Date.now());
-                plan();
+                if (!leaving) onLost(link.problem);
                 break;
         }
     });
     document.addEventListener("visibilitychange", () => {
-        if (document.visibilityState === "visible") retryNow();
+        if (document.visibilityState === "visible") comeBack();
     });
+    addEventListener("focus", comeBack);
     addEventListener("online", retryNow);
     addEventListener("pagehide", () => {
         leaving = true;
@@ -53,6 +55,11 @@ export function startConnection(): void {
         retryNow();
     });
     transport.connect();
+}
+
+/** There is a session again: the link is tried at once, and what waits for it goes on. */
+export function onLoggedIn(): void {
+    if (state.value.kind === "logged-out") transport.connect();
 }
 
 /** The host has said that it is about to restart: the link will be lost for a while. */
@@ -70,6 +77,35 @@ export function retryNow(): void {
     if (state.value.kind !== "lost") return;
     clearTimeout(timer);
     transport.connect();
+}
+
+/** Somebody looks at this tab again. They may have logged in by another one. */
+function comeBack(): void {
+    retryNow();
+    if (state.value.kind === "logged-out") void hasSession().then((live) => live && onLoggedIn());
+}
+
+function onLost(problem: string): void {
+    const next = onClosed(state.value, problem, Date.now());
+    if (next.kind !== "logged-out" || reviving) {
+        reviving = false;
+        state.value = next;
+        plan();
+        return;
+    }
+    // Nobody is asked to log in whose session lives.
+    void hasSession().then((live) => {
+        if (transport.state.kind !== "closed") return;
+        reviving = live;
+        if (live) transport.connect();
+        else state.value = next;
+    });
+}
+
+/** Whether the server knows this browser; false when it cannot be asked. */
+async function hasSession(): Promise<boolean> {
+    const response = await fetch("/cockpit/login", { cache: "no-store" }).catch(() => null);
+    return response?.ok === true;
 }
 
 function plan(): void {

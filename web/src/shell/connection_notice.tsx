@@ -9,7 +9,8 @@ import { Notice } from "../ui/states";
 import { connection, expected, retryNow } from "./connection";
 import { secondsLeft } from "./connection_model";
 
-export function ConnectionNotice(): JSX.Element | null {
+/** `onLogin` opens the login over the page; without it the whole page is loaded again. */
+export function ConnectionNotice({ onLogin }: { readonly onLogin: (() => void) | null }): JSX.Element | null {
     const state = connection.value;
     const [now, setNow] = useState(() => Date.now());
     useEffect(() => {
@@ -53,7 +54,7 @@ export function ConnectionNotice(): JSX.Element | null {
                         live="assertive"
                         title={_("Your session has ended. What is shown may be old.")}
                         actions={
-                            <Button look="link" onClick={() => location.reload()}>
+                            <Button look="link" onClick={onLogin ?? (() => location.reload())}>
                                 {_("Log in again")}
                             </Button>
                         }

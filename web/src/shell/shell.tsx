@@ -9,10 +9,11 @@ import { hostAddress, type HostName, LOCALHOST, type Route } from "../routes";
 import { visibleLine } from "../ui/host_text";
 import { pageProblem } from "../ui/problem";
 import { Empty, Failed, Loading } from "../ui/states";
-import { connection, linkState } from "./connection";
+import { connection, linkState, onLoggedIn } from "./connection";
 import { ConnectionNotice } from "./connection_notice";
 import { HostPage } from "./host_page";
 import { readHostLabel, readUserName } from "./identity";
+import type * as LoginChunk from "./login_dialog";
 import { logOut } from "./logout";
 import { Masthead, NAVIGATION_ID } from "./masthead";
 import { OwnEntries } from "./navigation";
@@ -34,8 +35,17 @@ const superuserAccess = computed(() => superuser.value?.access.value ?? "off");
 type Packages = { readonly kind: "loading" | "failed" } | { readonly kind: "ready"; readonly chunk: typeof PackagesChunk };
 const packages = signal<Packages>({ kind: "loading" });
 
-/** Loads what packages need, once for the page. */
-export function loadPackages(): void {
+/** Loaded with the page, so that it is there when the server is another one. */
+const loginDialog = signal<typeof LoginChunk.LoginDialog | null>(null);
+
+/** Loads what the first page can do without: packages, and the login over the page. Once for the page. */
+export function loadTheRest(): void {
+    import("./login_dialog").then(
+        (chunk) => {
+            loginDialog.value = chunk.LoginDialog;
+        },
+        () => undefined, // One is then told to load the page again.
+    );
     import("./packages").then(
         (chunk) => {
             chunk.startPackages();
@@ -52,6 +62,8 @@ export function Shell(): JSX.Element {
     const chunk = packages.value.kind === "ready" ? packages.value.chunk : null;
     const shownPackage = shown.kind === "package" ? shown : null;
     const current = shown.kind === "host" ? navigationOf(shown.view) : null;
+    const [login, setLogin] = useState<"open" | "closed">("closed");
+    const LoginDialog = connection.value.kind === "logged-out" ? loginDialog.value : null;
     const [drawer, setDrawer] = useState<"open" | "closed">("closed");
     const host = hostOf(shown);
     const main = useRef<HTMLElement>(null);
@@ -63,6 +75,7 @@ export function Shell(): JSX.Element {
         document.title = [title, visibleLine(hostLabel.value || host), _("Pilothouse")].filter((part) => part !== "").join(" – ");
     });
     useEffect(() => setDrawer("closed"), [shown]);
+    useEffect(() => setLogin(connection.value.kind === "logged-out" ? "open" : "closed"), [connection.value.kind]);
     // Another page begins at its top, and that is where the keyboard goes on.
     const lastPlace = useRef(place);
     useEffect(() => {
@@ -89,7 +102,7 @@ export function Shell(): JSX.Element {
                 help={chunk && <chunk.HelpButton shown={shownPackage} />}
                 extras={chunk && <chunk.AccountExtras />}
             />
-            <ConnectionNotice />
+            <ConnectionNotice onLogin={LoginDialog && (() => setLogin("open"))} />
             <nav
                 id={NAVIGATION_ID}
                 class={drawer === "open" ? "pf-v6-c-nav ph-navigation ph-navigation-open" : "pf-v6-c-nav ph-navigation"}
@@ -112,6 +125,9 @@ export function Shell(): JSX.Element {
                 <Content shown={shown} place={place} />
                 {chunk && <chunk.PackageStage shown={shownPackage} hostLabel={hostLabel.value} />}
             </main>
+            {LoginDialog && login === "open" && (
+                <LoginDialog userName={userName.value} hostLabel={hostLabel.value || host} onLoggedIn={onLoggedIn} onClose={() => setLogin("closed")} />
+            )}
             {chunk && <chunk.ActivePages />}
             {chunk && <chunk.SessionTimeNotice />}
         </div>
