@@ -81,6 +81,7 @@ export class Machine {
     #subscribed = new Set();
     #attempts = 0;
     #start = null;
+    #pending = [];
     #units = new Map(
         SERVICES.map(([name, description, active, sub, file]) => [name, { name, description, active, sub, file, path: pathOf(name) }]),
     );
@@ -240,14 +241,22 @@ export class Machine {
     }
 
     #superuserProperties() {
-        return { Current: this.superuser, Bridges: ["sudo", "pkexec"], Methods: { sudo: { t: "a{sv}", v: { label: { t: "s", v: "Sudo" } } } } };
+        return { Current: this.#start === null || this.superuser !== "none" ? this.superuser : "init", Pending: this.#pending, Bridges: ["sudo", "pkexec"], Methods: { sudo: { t: "a{sv}", v: { label: { t: "s", v: "Sudo" } } } } };
     }
 
     #superuserCall(method, args, answer) {
-        const ask = (error) => this.#signal({ internal: true, signal: ["/superuser", "cockpit.Superuser", "Prompt", ["", "[sudo] password for ada:", "", false, error]] });
+        const tell = () => this.#signal({ internal: true, notify: { "/superuser": { "cockpit.Superuser": this.#superuserProperties() } } });
+        const ask = (error) => {
+            const asked = ["", "[sudo] password for ada:", "", false, error];
+            this.#pending = [asked];
+            this.#signal({ internal: true, signal: ["/superuser", "cockpit.Superuser", "Prompt", asked] });
+            tell();
+        };
         const become = (current) => {
             this.superuser = current;
-            this.#signal({ internal: true, notify: { "/superuser": { "cockpit.Superuser": this.#superuserProperties() } } });
+            this.#start = null;
+            this.#pending = [];
+            tell();
         };
         if (method === "Start") {
             this.#attempts = 0;
@@ -256,15 +265,22 @@ export class Machine {
         } else if (method === "Answer") {
             answer.reply([]);
             this.#attempts += 1;
+            this.#pending = [];
+            tell();
+            const start = this.#start;
             if (args[0] === this.password) {
                 become("sudo");
-                this.#start?.reply([]);
+                start?.reply([]);
             } else if (this.#attempts < 3) ask("Sorry, try again.");
-            else this.#start?.error("cockpit.Superuser.Error", "sudo: 3 incorrect password attempts");
+            else {
+                become("none");
+                start?.error("cockpit.Superuser.Error", "sudo: 3 incorrect password attempts");
+            }
         } else {
             answer.reply([]);
-            if (this.superuser !== "none") become("none");
-            else this.#start?.error("cockpit.Superuser.Error.Cancelled", "cancelled");
+            const start = this.#start;
+            become("none");
+            start?.error("cockpit.Superuser.Error.Cancelled", "cancelled");
         }
     }
 

@@ -10,7 +10,7 @@ import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { cockpit } from "../cockpit/cockpit";
 import { problemOf } from "../ui/problem";
 import type { HostName } from "../routes";
-import { access, type Failure, onEnded, onPrompt, onProperties, onStart, type Superuser } from "./superuser_model";
+import { access, type Failure, onEnded, onPending, onPrompt, onProperties, onStart, type Superuser } from "./superuser_model";
 
 const PATH = "/superuser";
 const INTERFACE = "cockpit.Superuser";
@@ -20,11 +20,13 @@ export interface SuperuserAccess {
     readonly access: ReadonlySignal<"on" | "off">;
     /** What went wrong with this tab's last attempt. */
     readonly failure: ReadonlySignal<Failure | null>;
-    /** Whether this tab shows the dialog: its own attempt is under way or has failed. */
+    /** Whether this tab shows the dialog: an attempt that it made or joined is under way or has failed. */
     readonly dialog: ReadonlySignal<"open" | "closed">;
     readonly start: (method: string) => void;
     readonly answer: (text: string) => void;
     readonly stop: () => void;
+    /** Shows the question that another page's attempt waits for. */
+    readonly join: () => void;
     /** Gives the attempt up, or puts its failure away. */
     readonly dismiss: () => void;
     readonly close: () => void;
@@ -34,7 +36,7 @@ export interface SuperuserAccess {
 export function superuserOf(host: HostName): SuperuserAccess {
     const state = signal<Superuser>({ kind: "unknown" });
     const failure = signal<Failure | null>(null);
-    const attempt = signal<"mine" | "none">("none");
+    const attempt = signal<"mine" | "joined" | "none">("none");
     const client = cockpit.dbus(null, { bus: "internal", host });
 
     client.subscribe({ path: PATH, interface: INTERFACE, member: "Prompt" }, (_path, _iface, _member, args) => {
@@ -44,9 +46,18 @@ export function superuserOf(host: HostName): SuperuserAccess {
     client.addEventListener("notify", (_event, data) => {
         const changed = data[PATH]?.[INTERFACE];
         if (changed == null) return;
+        const isFirst = known["Current"] === undefined;
+        const hasEnded = known["Current"] === "init" && changed["Current"] === "none";
         known = { ...known, ...changed };
-        state.value = onProperties(state.value, known);
+        if (hasEnded) state.value = onEnded(state.value);
+        state.value = onPending(onProperties(state.value, known), changed["Pending"]);
         if (access(state.value) === "on") attempt.value = "none";
+        // Asked before this page was loaded: most likely of the page that it was before.
+        if (isFirst && state.value.kind === "asking") attempt.value = "joined";
+        if (hasEnded && attempt.value === "joined") {
+            failure.value = { method: "", problem: { code: "authentication-failed", from: "protocol", message: "" } };
+            attempt.value = "none";
+        }
     });
     client.addEventListener("close", () => {
         state.value = { kind: "unknown" };
@@ -58,7 +69,7 @@ export function superuserOf(host: HostName): SuperuserAccess {
     });
 
     const call = (method: string, ...args: readonly string[]): Promise<unknown> => client.call(PATH, INTERFACE, method, args);
-    const dialog = computed(() => (attempt.value === "mine" || failure.value !== null ? "open" : "closed"));
+    const dialog = computed(() => (attempt.value !== "none" || failure.value !== null ? "open" : "closed"));
     return {
         state,
         access: computed(() => access(state.value)),
@@ -82,6 +93,9 @@ export function superuserOf(host: HostName): SuperuserAccess {
         },
         answer: (text) => {
             void call("Answer", text).catch(() => undefined); // `Start` fails too and says why.
+        },
+        join: () => {
+            if (state.value.kind === "asking") attempt.value = "joined";
         },
         stop: () => {
             call("Stop").catch((error: unknown) => {

@@ -50,8 +50,13 @@ function Toggle({ state, superuser }: { readonly state: Superuser; readonly supe
                     {_("Superuser access: off")}
                 </Button>
             );
-        case "starting":
         case "asking":
+            return (
+                <Button look="plain" icon="pending" onClick={superuser.join}>
+                    {_("Superuser access: asks…")}
+                </Button>
+            );
+        case "starting":
             return (
                 <Button look="plain" icon="pending" blockedBy={_("Superuser access is being turned on.")}>
                     {_("Superuser access: …")}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { access, onEnded, onPrompt, onProperties, onStart, preferred, type Superuser } from "./superuser_model";
+import { access, onEnded, onPending, onPrompt, onProperties, onStart, preferred, type Superuser } from "./superuser_model";
 
 const OFF = onProperties(
     { kind: "unknown" },
@@ -55,6 +55,18 @@ test("an attempt that failed or was cancelled leaves access off", () => {
 
 test("a prompt that nobody waits for is ignored", () => {
     assert.equal(onPrompt(OFF, ["", "Give me your password", "", false, ""]), OFF);
+});
+
+test("a page that comes after the question was asked hears it, and when it has its answer", () => {
+    const starting = onProperties({ kind: "unknown" }, { Current: "init", Bridges: ["pkexec", "sudo"] });
+    const asking = onPending(starting, [["", "Password:", "", false, "Sorry, try again."]]);
+
+    assert.equal(starting.kind === "starting" && starting.method, "sudo");
+    assert.equal(asking.kind === "asking" && asking.prompt.error, "Sorry, try again.");
+    assert.equal(onPending(asking, [["", "Password:", "", false, ""]]), asking);
+    assert.equal(onPending(asking, []).kind, "starting");
+    assert.equal(onPending(asking, undefined), asking);
+    assert.equal(onPending(OFF, [["", "Password:", "", false, ""]]), OFF);
 });
 
 test("root needs no superuser access, and a host without any way to it says so", () => {

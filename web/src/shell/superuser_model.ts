@@ -62,10 +62,21 @@ export function onProperties(state: Superuser, properties: Readonly<Record<strin
             return isUnderWay(state) ? { ...state, methods } : { kind: "off", methods };
         case "init":
             if (isUnderWay(state)) return { ...state, methods };
-            return { kind: "starting", method: methods[0]?.name ?? "", methods };
+            return { kind: "starting", method: preferred(methods), methods };
         default:
             return typeof current === "string" && current !== "" ? { kind: "on", method: current } : { kind: "unavailable" };
     }
+}
+
+/**
+ * The state after the bridge told which question waits for its answer, if any: for a page that came after it was
+ * asked, or that did not answer it itself. Stock bridges do not tell.
+ */
+export function onPending(state: Superuser, pending: unknown): Superuser {
+    if (!Array.isArray(pending)) return state;
+    const [first] = pending as readonly unknown[];
+    if (Array.isArray(first)) return state.kind === "starting" ? onPrompt(state, first) : state;
+    return state.kind === "asking" ? { kind: "starting", method: state.method, methods: state.methods } : state;
 }
 
 /** The state after the person asked for access by `method`. */
