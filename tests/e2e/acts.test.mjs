@@ -69,6 +69,22 @@ test("three wrong passwords end with what sudo said, and cancelling ends silentl
         assert.equal(await page.getByRole("dialog").count(), 0);
     }));
 
+test("a question for superuser access is asked again after a reload, and by another tab that wants to answer", () =>
+    visit("/", async ({ page, server }) => {
+        await page.getByRole("button", { name: "Superuser access: off" }).click();
+        await page.getByLabel("[sudo] password for ada:").waitFor();
+        await page.reload();
+        await page.getByLabel("[sudo] password for ada:").waitFor();
+        const other = await page.context().newPage();
+        await other.goto(server.address);
+        await other.getByLabel("[sudo] password for ada:").fill("secret");
+        await other.keyboard.press("Enter");
+        for (const tab of [other, page]) {
+            await tab.getByRole("button", { name: "Superuser access: on" }).waitFor();
+            assert.equal(await tab.getByRole("dialog").count(), 0);
+        }
+    }));
+
 test("a service is started with superuser access, and its state follows", () =>
     visit("/host/localhost/services", async ({ page }) => {
         const row = page.getByRole("row", { name: /nginx/ });
@@ -146,6 +162,27 @@ test("the terminal takes keys, tells how the shell ended, and starts a new one",
         await page.getByRole("button", { name: "New shell" }).click();
         await page.getByText("Shell ended").waitFor({ state: "detached" });
         await page.locator(".xterm-rows").getByText("Last login").waitFor();
+    }));
+
+test("several lines are not pasted into the terminal before they are seen", () =>
+    visit("/host/localhost/terminal", async ({ page }) => {
+        await page.locator(".xterm-rows").getByText("Last login").waitFor();
+        const paste = (text) =>
+            page.locator(".xterm-helper-textarea").evaluate((area, pasted) => {
+                const clipboardData = new DataTransfer();
+                clipboardData.setData("text/plain", pasted);
+                area.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+            }, text);
+        await paste("one word");
+        await page.locator(".xterm-rows").getByText("one word").waitFor();
+        await paste("\nrm -r /srv\n\u202e");
+        const dialog = page.getByRole("dialog", { name: "Paste 3 lines?" });
+        await dialog.getByText("rm -r /srv").waitFor();
+        await dialog.getByRole("button", { name: "Cancel" }).click();
+        assert.equal(await page.locator(".xterm-rows").getByText("rm -r").count(), 0);
+        await paste("\nfirst\nsecond");
+        await page.getByRole("button", { name: "Paste" }).click();
+        await page.locator(".xterm-rows").getByText("first: command not found").waitFor();
     }));
 
 test("a lost connection is told, what is shown stays, and it comes back by itself", () =>

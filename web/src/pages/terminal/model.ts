@@ -20,6 +20,11 @@ export type ShellEnd =
     | { readonly kind: "killed"; readonly signal: string }
     | { readonly kind: "unknown" };
 
+/** How many lines a paste has; more than one, or one with its end, runs something before it can be read. */
+export function pastedLines(text: string): number {
+    return text.split(/\r\n|\r|\n/).length;
+}
+
 /** Largest size that is asked for; a pty holds 16 bits, and no screen needs more. */
 const MAX_SIDE = 2000;
 

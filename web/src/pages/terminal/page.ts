@@ -11,6 +11,7 @@ import { terminalView } from "./view";
 
 export function open(context: PageContext): OpenPage {
     const state = signal<Shell>({ kind: "starting" });
+    const paste = signal<string | null>(null);
     let screen: Screen | null = null;
     let shell: RunningShell | null = null;
     /** Counts the shells, so that a late answer of an old one is dropped. */
@@ -45,6 +46,9 @@ export function open(context: PageContext): OpenPage {
             if (!wanted) return;
             const opened = openScreen(element, fill(_("Terminal on $0"), context.host), {
                 onTyped: (bytes) => shell?.type(bytes),
+                onLongPaste: (text) => {
+                    if (shell !== null) paste.value = text;
+                },
                 onResize: (size) => shell?.resize(size),
             });
             screen = opened;
@@ -69,6 +73,18 @@ export function open(context: PageContext): OpenPage {
             context,
             state,
             attach,
+            paste,
+            onPaste: (answer) => {
+                const text = paste.value;
+                paste.value = null;
+                if (answer === "paste" && text !== null) screen?.paste(text);
+                screen?.focus();
+            },
+            copy: () => {
+                const text = screen?.selection() ?? "";
+                if (text !== "") void navigator.clipboard.writeText(text);
+                screen?.focus();
+            },
             restart: () => {
                 screen?.clear();
                 screen?.focus();

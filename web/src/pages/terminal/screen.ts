@@ -9,7 +9,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import { type ITheme, Terminal } from "@xterm/xterm";
 
 import { linkTarget } from "../../ui/host_text";
-import { type WindowSize, windowSize } from "./model";
+import { pastedLines, type WindowSize, windowSize } from "./model";
 
 /** Lines that can be scrolled back to. */
 const SCROLLBACK = 5000;
@@ -19,12 +19,18 @@ export interface Screen {
     readonly size: () => WindowSize;
     readonly clear: () => void;
     readonly focus: () => void;
+    /** Gives `text` to the shell as a paste. */
+    readonly paste: (text: string) => void;
+    /** What is selected; empty for nothing. */
+    readonly selection: () => string;
     readonly recolour: (element: HTMLElement) => void;
     readonly close: () => void;
 }
 
 export interface ScreenListener {
     readonly onTyped: (bytes: Uint8Array) => void;
+    /** Something of several lines is about to be pasted. */
+    readonly onLongPaste: (text: string) => void;
     readonly onResize: (size: WindowSize) => void;
 }
 
@@ -63,6 +69,20 @@ export function openScreen(element: HTMLElement, label: string, listener: Screen
     const encoder = new TextEncoder();
     terminal.onData((text) => listener.onTyped(encoder.encode(text)));
     terminal.onBinary((text) => listener.onTyped(Uint8Array.from(text, (character) => character.charCodeAt(0))));
+    const ask = (event: ClipboardEvent): void => {
+        const text = event.clipboardData?.getData("text/plain") ?? "";
+        if (pastedLines(text) === 1) return;
+        event.preventDefault();
+        event.stopPropagation();
+        listener.onLongPaste(text);
+    };
+    element.addEventListener("paste", ask, { capture: true });
+    terminal.attachCustomKeyEventHandler((event) => {
+        if (event.type !== "keydown" || !event.ctrlKey || !event.shiftKey || event.code !== "KeyC" || !terminal.hasSelection()) return true;
+        event.preventDefault();
+        void navigator.clipboard.writeText(terminal.getSelection());
+        return false;
+    });
     terminal.onResize(({ rows, cols }) => listener.onResize(windowSize(rows, cols)));
     const observer = new ResizeObserver(() => fit.fit());
     observer.observe(element);
@@ -72,11 +92,14 @@ export function openScreen(element: HTMLElement, label: string, listener: Screen
         size: () => windowSize(terminal.rows, terminal.cols),
         clear: () => terminal.reset(),
         focus: () => terminal.focus(),
+        paste: (text) => terminal.paste(text),
+        selection: () => terminal.getSelection(),
         recolour: (from) => {
             terminal.options.theme = themeOf(from);
         },
         close: () => {
             observer.disconnect();
+            element.removeEventListener("paste", ask, { capture: true });
             terminal.dispose();
         },
     };

@@ -4,11 +4,13 @@ import type { ReadonlySignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-import { _ } from "../../i18n";
+import { _, fill } from "../../i18n";
 import type { PageContext } from "../../shell/page";
 import { Button } from "../../ui/button";
+import { Dialog } from "../../ui/dialog";
 import { Failed } from "../../ui/states";
-import { endSentence, type Shell } from "./model";
+import { HostBlock } from "../../ui/text";
+import { endSentence, pastedLines, type Shell } from "./model";
 
 interface Props {
     readonly context: PageContext;
@@ -16,6 +18,11 @@ interface Props {
     /** Puts the widget into an element; the returned function takes it out. */
     readonly attach: (element: HTMLElement) => () => void;
     readonly restart: () => void;
+    /** Several lines that wait to be pasted; null for none. */
+    readonly paste: ReadonlySignal<string | null>;
+    readonly onPaste: (answer: "paste" | "keep") => void;
+    /** Copies what is selected. */
+    readonly copy: () => void;
 }
 
 export function terminalView(props: Props): () => JSX.Element {
@@ -24,6 +31,7 @@ export function terminalView(props: Props): () => JSX.Element {
             <h1 class="pf-v6-c-title pf-m-2xl">{_("Terminal")}</h1>
             <Place attach={props.attach} />
             <Status {...props} />
+            <PasteDialog paste={props.paste} onPaste={props.onPaste} />
         </div>
     );
 }
@@ -34,7 +42,33 @@ function Place({ attach }: { readonly attach: Props["attach"] }): JSX.Element {
     return <div class="ph-terminal" ref={place} />;
 }
 
-function Status({ context, state, restart }: Props): JSX.Element {
+/** A paste of several lines runs each as it comes: it is shown before. */
+function PasteDialog({ paste, onPaste }: Pick<Props, "paste" | "onPaste">): JSX.Element | null {
+    const text = paste.value;
+    if (text === null) return null;
+    return (
+        <Dialog
+            title={fill(_("Paste $0 lines?"), pastedLines(text))}
+            onClose={() => onPaste("keep")}
+            onSubmit={() => onPaste("paste")}
+            actions={
+                <>
+                    <Button onClick={() => onPaste("keep")}>{_("Cancel")}</Button>
+                    <Button look="primary" type="submit">
+                        {_("Paste")}
+                    </Button>
+                </>
+            }
+        >
+            <p>{_("The shell may run each line at once.")}</p>
+            <pre class="ph-paste">
+                <HostBlock text={text} />
+            </pre>
+        </Dialog>
+    );
+}
+
+function Status({ context, state, restart, copy }: Props): JSX.Element {
     const shell = state.value;
     const blocked = context.link.value === "down" ? _("There is no connection to the server.") : null;
     const again = (
@@ -50,7 +84,13 @@ function Status({ context, state, restart }: Props): JSX.Element {
                 </p>
             );
         case "running":
-            return <p class="ph-terminal-status ph-quiet" role="status" />;
+            return (
+                <p class="ph-terminal-status ph-quiet">
+                    <Button look="link" onClick={copy}>
+                        {_("Copy selection")}
+                    </Button>
+                </p>
+            );
         case "ended":
             return (
                 <p class="ph-terminal-status" role="status">
