@@ -165,5 +165,6 @@ function setSeen(frame: Kept, seen: "shown" | "hidden"): void {
 function goInside(frame: Kept, hash: string): void {
     const inside = frame.element.contentWindow?.location;
     if (inside === undefined || inside.href === "about:blank" || inside.hash === hash) return;
-    inside.replace(hash || "#/");
+    // A relative address would be taken as relative to the shell's own.
+    inside.replace(`${inside.href.split("#", 1)[0] ?? ""}${hash || "#/"}`);
 }
