@@ -17,9 +17,18 @@ pub(super) const PATH: &str = "/superuser";
 /// The object.
 pub(super) struct Superuser {
     bridge: Weak<Bridge>,
-    /// Where the answer to the question goes that was asked last.
-    answer: Mutex<Option<oneshot::Sender<Secret>>>,
+    /// The question that was asked last and has no answer yet.
+    pending: Mutex<Option<Pending>>,
 }
+
+/// A question that waits for its answer.
+struct Pending {
+    asked: Asked,
+    answer: oneshot::Sender<Secret>,
+}
+
+/// Message, prompt, default, echo and error, as `Prompt` has them.
+type Asked = (String, String, String, bool, String);
 
 /// Why access was not turned on.
 #[derive(Debug, zbus::DBusError)]
@@ -34,14 +43,30 @@ pub(super) enum SuperuserError {
 impl Superuser {
     /// The object of `bridge`.
     pub(super) fn new(bridge: &Arc<Bridge>) -> Self {
-        Self { bridge: Arc::downgrade(bridge), answer: Mutex::default() }
+        Self { bridge: Arc::downgrade(bridge), pending: Mutex::default() }
     }
 
     async fn ask(&self, question: Question, emitter: &SignalEmitter<'_>) -> zbus::Result<()> {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(question.answer);
         let echo = question.echo == Echo::On;
-        let Question { message, prompt, error, .. } = question;
-        Self::prompt(emitter, &message, &prompt, "", echo, &error).await
+        let Question { message, prompt, error, answer, .. } = question;
+        let asked = (message.clone(), prompt.clone(), String::new(), echo, error.clone());
+        *self.lock() = Some(Pending { asked, answer });
+        // The signal first: pages that know only that have their question at once.
+        Self::prompt(emitter, &message, &prompt, "", echo, &error).await?;
+        self.pending_changed(emitter).await
+    }
+
+    /// Takes the question back: it was answered, or nobody waits for the answer.
+    async fn settle(&self, emitter: &SignalEmitter<'_>) -> Option<Pending> {
+        let pending = self.lock().take();
+        if pending.is_some() {
+            let _nobody_listens = self.pending_changed(emitter).await;
+        }
+        pending
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,6 +101,16 @@ impl Superuser {
         Method::available().filter_map(label).collect()
     }
 
+    /// The question that waits for its answer, for a page that came after it was asked: empty, or one entry with what
+    /// `Prompt` said. Ours; stock bridges have no such property.
+    #[zbus(property)]
+    fn pending(&self) -> Vec<Asked> {
+        self.lock()
+            .iter()
+            .map(|pending| pending.asked.clone())
+            .collect()
+    }
+
     /// Turns access on by a method, or by the first there is (`any`); returns when it is on.
     async fn start(
         &self,
@@ -91,6 +126,7 @@ impl Superuser {
         loop {
             tokio::select! {
                 started = &mut starting => {
+                    self.settle(&emitter).await;
                     return started.map_err(|closed| SuperuserError::Error(closed.message));
                 }
                 Some(question) = questions.recv() => self.ask(question, &emitter).await?,
@@ -106,14 +142,10 @@ impl Superuser {
     }
 
     /// Answers the last question. An empty answer gives up.
-    fn answer(&self, answer: String) {
-        let waiting = self
-            .answer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(waiting) = waiting {
-            let _it_was_given_up = waiting.send(Secret::from(answer));
+    async fn answer(&self, answer: String, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+        let answer = Secret::from(answer);
+        if let Some(waiting) = self.settle(&emitter).await {
+            let _it_was_given_up = waiting.answer.send(answer);
         }
     }
 
