@@ -80,6 +80,8 @@ pub struct Config {
     pub banner: Option<String>,
     /// Whether packages may loosen their policy for scripts (T6).
     pub package_scripts: PackageScripts,
+    /// Whether pages of packages may reach other hosts than the one they are shown for.
+    pub package_hosts: PackageHosts,
     /// How much is logged.
     pub log_level: LogLevel,
     /// Folder to read the interface from, in place of the one built in.
@@ -136,6 +138,16 @@ pub enum PackageScripts {
     Strict,
     /// They stay, and each is logged.
     UnsafeAllowed,
+}
+
+/// Which hosts the page of a package may open channels to. The shell keeps it: a guard against mistakes and against
+/// pages that were led astray, not against a package that means harm, which shares our origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackageHosts {
+    /// Every host that the user can reach.
+    Any,
+    /// The one that it is shown for.
+    Own,
 }
 
 /// How much is logged.

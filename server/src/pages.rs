@@ -33,12 +33,34 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) status: StatusCode,
     /// Where the form posts to: `/cockpit[+APP]/login`.
     pub(crate) application: &'a Application,
+    pub(crate) place: FormPlace,
     /// Where to go after login.
     pub(crate) next: &'a NextPath,
     pub(crate) notice: Notice,
     /// What PAM said since the last page, in order.
     pub(crate) messages: &'a [PamMessage],
     pub(crate) form: LoginForm<'a>,
+}
+
+/// Where the form of a login page posts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FormPlace {
+    /// `/cockpit[+APP]/login`.
+    Login,
+    /// Its own address, whose fragment the browser then keeps: it names the place inside a package (HTML, "form
+    /// submission algorithm", an empty action; Fetch, "HTTP-redirect fetch", a location without a fragment).
+    Here,
+}
+
+impl FormPlace {
+    /// Of a page at `path`.
+    pub(crate) fn of(path: &str) -> Self {
+        if path.starts_with("/cockpit/") || path.starts_with("/cockpit+") {
+            Self::Login
+        } else {
+            Self::Here
+        }
+    }
 }
 
 /// What the login page asks for.
@@ -216,7 +238,10 @@ impl Pages {
             style: &self.login_style(),
             notice: &page.notice.sentence(),
             messages: messages.collect(),
-            action: format!("/cockpit{plus}{application}/login"),
+            action: match page.place {
+                FormPlace::Login => format!("/cockpit{plus}{application}/login"),
+                FormPlace::Here => String::new(),
+            },
             next: page.next.as_str(),
             form: match &page.form {
                 LoginForm::Credentials { user, reuse } => {
@@ -492,6 +517,7 @@ mod tests {
         let response = pages.login_page(&LoginPage {
             status: StatusCode::OK,
             application: &Application::parse("cockpit+app").unwrap(),
+            place: FormPlace::Login,
             next: &NextPath::parse("/hosts"),
             notice: Notice::None,
             messages: &[message],

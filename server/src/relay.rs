@@ -53,7 +53,7 @@ pub(crate) async fn socket(
         });
     };
     upgrade.on_upgrade(move |browser| async move {
-        socket::Socket::serve(browser, session, &server.config.relay).await;
+        socket::Socket::serve(browser, session, &server.config).await;
     })
 }
 

@@ -17,7 +17,7 @@ use crate::admission::{Application, Connection, Transport, is_same_site};
 use crate::assets::Keep;
 use crate::config::Hsts;
 use crate::headers::{self, Strict};
-use crate::pages::{ErrorPage, LoginForm, LoginPage, NextPath, Notice, Reuse};
+use crate::pages::{ErrorPage, FormPlace, LoginForm, LoginPage, NextPath, Notice, Reuse};
 use crate::{external, login, relay};
 
 /// One row of the table.
@@ -113,6 +113,18 @@ const fn page(path: &'static [Segment]) -> Row {
     }
 }
 
+/// The login form at the address of a package's page: what follows `#` there is kept by the browser alone.
+const fn login_at(path: &'static [Segment]) -> Row {
+    Row {
+        methods: Methods::Post,
+        path,
+        target: Target::LoginForm,
+        caller: Caller::Anyone,
+        check: Check::OwnOrigin,
+        event: Some("login"),
+    }
+}
+
 const fn public(path: &'static [Segment], target: Target) -> Row {
     Row {
         methods: Methods::Get,
@@ -155,6 +167,10 @@ pub(crate) static TABLE: &[Row] = &[
     page(&[AtHost, Rest]),
     page(&[StockPage]),
     page(&[StockPage, Rest]),
+    login_at(&[AtHost]),
+    login_at(&[AtHost, Rest]),
+    login_at(&[StockPage]),
+    login_at(&[StockPage, Rest]),
     public(&[Is("assets"), Any], Target::Asset),
     Row {
         methods: Methods::Get,
@@ -216,7 +232,9 @@ pub(crate) static TABLE: &[Row] = &[
 ];
 
 /// First segments of stock Cockpit's own addresses without `@host`.
-const STOCK_PAGES: [&str; 12] = [
+///
+/// A package that is not among them is reached by its address with `@localhost`.
+const STOCK_PAGES: [&str; 26] = [
     "system",
     "users",
     "network",
@@ -229,6 +247,20 @@ const STOCK_PAGES: [&str; 12] = [
     "kdump",
     "sosreport",
     "files",
+    "apps",
+    "packagekit",
+    "networkmanager",
+    "realmd",
+    "tuned",
+    "playground",
+    "ostree",
+    "subscriptions",
+    "session-recording",
+    "composer",
+    "navigator",
+    "identities",
+    "file-sharing",
+    "benchmark",
 ];
 
 impl Segment {
@@ -401,6 +433,11 @@ fn shell(server: &Server, connection: Connection, request: &Request) -> Response
     server.pages.login_page(&LoginPage {
         status: StatusCode::OK,
         application: &application,
+        place: if find(&Method::POST, request.uri().path()).is_ok() {
+            FormPlace::Here
+        } else {
+            FormPlace::Login
+        },
         next: &NextPath::parse(wanted),
         notice: Notice::None,
         messages: &[],
@@ -523,6 +560,10 @@ mod tests {
         assert_eq!(
             open,
             [
+                Target::LoginForm,
+                Target::LoginForm,
+                Target::LoginForm,
+                Target::LoginForm,
                 Target::Asset,
                 Target::Login,
                 Target::LoginForm,

@@ -11,7 +11,7 @@ use super::kind::{Kind, Raw};
 use super::mistake::{Mistake, Mistakes, Place};
 use super::{
     Config, ConnectionLimits, Flag, Hsts, Life, LogLevel, LoginLimits, LoopbackHttp, Origins,
-    PackageScripts, RelayLimits, Setting, TlsFiles, file,
+    PackageHosts, PackageScripts, RelayLimits, Setting, TlsFiles, file,
 };
 
 /// Every setting in the order of help.
@@ -136,6 +136,15 @@ const SETTINGS: &[Setting] = &[
         }),
         default: "strict",
         doc: "Whether root-owned packages may allow inline scripts and eval for themselves; each use is logged.",
+    },
+    Setting {
+        name: "package-hosts",
+        kind: Kind::Choice(&["any", "own"], |config, word| {
+            config.package_hosts =
+                if word == "own" { PackageHosts::Own } else { PackageHosts::Any };
+        }),
+        default: "any",
+        doc: "Whether pages of packages may open channels to other hosts than the one they are shown for.",
     },
     Setting {
         name: "log-level",
@@ -379,6 +388,7 @@ fn blank() -> Config {
         title: String::new(),
         banner: None,
         package_scripts: PackageScripts::Strict,
+        package_hosts: PackageHosts::Any,
         log_level: LogLevel::Info,
         web_dir: None,
     }

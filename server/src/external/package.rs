@@ -107,6 +107,9 @@ fn open(path: &str, headers: &HeaderMap, connection: Connection) -> Option<Open>
             sent.insert(told.to_owned(), value.into());
         }
     }
+    if let Some(language) = chosen_language(headers) {
+        sent.insert("Accept-Language".to_owned(), language.into());
+    }
     sent.insert("X-Forwarded-Proto".to_owned(), connection.transport.scheme().into());
     let mut open = Open::new(ChannelId::try_from("0:0").ok()?, "http-stream1");
     open.encoding = Encoding::Binary;
@@ -119,6 +122,17 @@ fn open(path: &str, headers: &HeaderMap, connection: Connection) -> Option<Open>
     open.options
         .extend(options.map(|(name, value)| (name.to_owned(), value)));
     Some(open)
+}
+
+/// The language that the user chose in the interface, in place of the browser's: the cookie `CockpitLang`.
+fn chosen_language(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let mut pairs = cookies
+        .filter_map(|cookies| cookies.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'));
+    let language = pairs.find_map(|pair| pair.trim().strip_prefix("CockpitLang="))?;
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (!language.is_empty() && language.len() <= 16 && language.bytes().all(fits)).then_some(language)
 }
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store");
@@ -291,6 +305,24 @@ fn problem_response(server: &Server, problem: &Problem) -> Response {
         _ => ErrorPage::Internal,
     };
     server.pages.error_page(&page)
+}
+
+#[test]
+fn the_language_that_was_chosen_is_one_word() {
+    let chosen = |cookie: &'static str| {
+        let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(cookie))]);
+        chosen_language(&headers).map(str::to_owned)
+    };
+    assert_eq!(chosen("a=b; CockpitLang=pt-br; c=d").as_deref(), Some("pt-br"));
+    assert_eq!(chosen("CockpitLang=zh_TW").as_deref(), Some("zh_TW"));
+    for cookie in [
+        "CockpitLang=",
+        "CockpitLang=de,en;q=1",
+        "XCockpitLang=de",
+        "CockpitLang=aaaaaaaaaaaaaaaaa",
+    ] {
+        assert_eq!(chosen(cookie), None, "{cookie}");
+    }
 }
 
 #[test]

@@ -384,3 +384,18 @@ async fn what_the_browser_has_already_is_not_sent_again() {
     assert_eq!(answer.header("etag"), "\"5e1f-de\"");
     assert_eq!(answer.header("cache-control"), "private, no-cache");
 }
+
+#[tokio::test]
+async fn a_language_that_was_chosen_stands_in_for_the_browsers() {
+    let mut stage = Stage::new().await;
+    let (cookie, _csrf, mut bridge) = logged_in(&mut stage).await;
+    let cookie = format!("Cookie: {cookie}; CockpitLang=pt-br");
+    let headers = [cookie.as_str(), "Accept-Language: de"];
+    let head = json!({ "status": 200, "reason": "OK", "headers": {} });
+    let (_answer, open) = tokio::join!(
+        stage.request("GET /cockpit/@localhost/system/po.js", &headers, ""),
+        play_package(&mut bridge, head)
+    );
+
+    assert_eq!(open["headers"]["Accept-Language"], "pt-br");
+}

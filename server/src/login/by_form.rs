@@ -22,10 +22,12 @@ use super::form::Form;
 use super::{Outcome, answer_prompt, begin, never_stored, set_cookie};
 use crate::Server;
 use crate::admission::{Application, Connection, OwnOrigin};
-use crate::pages::{ErrorPage, LoginForm, LoginPage, NextPath, Notice, PamMessage, Reuse};
+use crate::pages::{
+    ErrorPage, FormPlace, LoginForm, LoginPage, NextPath, Notice, PamMessage, Reuse,
+};
 use crate::relay::handshake::SuperuserStart;
 
-/// `POST /cockpit[+APP]/login`
+/// `POST /cockpit[+APP]/login`, and the address of a package's page.
 pub(crate) async fn post(
     State(server): State<Arc<Server>>,
     connection: Connection,
@@ -34,6 +36,7 @@ pub(crate) async fn post(
     request: Request,
 ) -> Response {
     let limit = server.config.logins.form;
+    let place = FormPlace::of(request.uri().path());
     let (next, user, reuse, outcome) = match read_form(request.into_body(), limit).await {
         Ok(form) => submit(&server, &connection, &application, form).await,
         Err(refusal) => return server.pages.error_page(&refusal),
@@ -42,6 +45,7 @@ pub(crate) async fn post(
         server.pages.login_page(&LoginPage {
             status,
             application: &application,
+            place,
             next: &next,
             notice,
             messages,

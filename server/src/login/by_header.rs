@@ -45,12 +45,16 @@ pub(crate) async fn get(
         None => return failure_json(&Failure::Rejected, &[]),
     };
     let superuser = superuser_start(headers);
+    let reuse = match headers.get(REUSE_HEADER) {
+        Some(choice) if choice.as_bytes() == b"keep" => ReusePassword::Keep,
+        Some(_) | None => ReusePassword::Forget,
+    };
     drop(request);
     let source = connection.peer.ip();
     let outcome = match parsed {
         Ok(Authorization::Basic { user, password }) => {
             let applicant = Applicant { user, source, application: application.clone(), superuser };
-            begin(&server, applicant, password, ReusePassword::Forget).await
+            begin(&server, applicant, password, reuse).await
         }
         Ok(Authorization::Conversation { id, answer }) => {
             answer_prompt(&server, id, source, answer).await
@@ -139,6 +143,9 @@ fn add_reason(response: &mut Response, code: &str) {
         response.extensions_mut().insert(reason);
     }
 }
+
+/// `keep` lets the user's own bridge keep the password, as the box in the form does.
+const REUSE_HEADER: &str = "x-reuse-password";
 
 /// `any` asks for the privileged bridge at once.
 const SUPERUSER_HEADER: &str = "x-superuser";

@@ -12,7 +12,7 @@ use super::by_form::read_form;
 use super::{never_stored, set_cookie};
 use crate::Server;
 use crate::admission::{Application, Connection, OwnOrigin};
-use crate::pages::{ErrorPage, LoginForm, LoginPage, NextPath, Notice, Reuse};
+use crate::pages::{ErrorPage, FormPlace, LoginForm, LoginPage, NextPath, Notice, Reuse};
 use crate::sessions::{End, clearing_header};
 
 /// `POST /cockpit[+APP]/logout`, with the session's token in the header `X-CSRF-Token` or the field `csrf-token`.
@@ -47,6 +47,7 @@ pub(crate) async fn logout(
         server.pages.login_page(&LoginPage {
             status: StatusCode::OK,
             application: &application,
+            place: FormPlace::Login,
             next: &NextPath::parse("/"),
             notice: Notice::LoggedOut,
             messages: &[],

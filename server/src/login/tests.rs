@@ -194,6 +194,36 @@ async fn the_form_does_without_scripts_what_the_headers_do() {
 }
 
 #[tokio::test]
+async fn the_form_of_a_packages_page_posts_to_its_own_address_which_keeps_what_follows_the_mark() {
+    let mut stage = Stage::new().await;
+    let address = "/@localhost/storage";
+    let page = stage.request(&format!("GET {address}"), &[], "").await;
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(text.contains("action=\"\""), "{text}");
+
+    let wrong = stage
+        .post(address, "user=ada&password=x&next=/@localhost/storage")
+        .await;
+    assert_eq!(wrong.status, 401);
+    let text = String::from_utf8(wrong.body).unwrap();
+    assert!(text.contains("action=\"\""), "{text}");
+    let right = stage
+        .post(address, "user=ada&password=hunter2&next=/@localhost/storage")
+        .await;
+    assert_eq!((right.status, right.header("location")), (303, address));
+    let _bridge = stage.next_bridge().await;
+
+    let foreign = stage
+        .request(
+            &format!("POST {address}"),
+            &["Origin: https://evil.example"],
+            "user=ada&password=hunter2",
+        )
+        .await;
+    assert_eq!(foreign.status, 403);
+}
+
+#[tokio::test]
 async fn a_form_leads_nowhere_else_and_shows_what_failed() {
     let mut stage = Stage::new().await;
     let form = "user=ada&password=hunter2&next=https://evil.example/";

@@ -29,7 +29,7 @@ use super::link::{
 };
 use super::mailbox::{Item, Mailbox, Over, Taken};
 use super::pace::Pace;
-use crate::config::RelayLimits;
+use crate::config::{Config, PackageHosts};
 use crate::sessions::{Boottime, End, Session, TakerId};
 
 /// Why a socket is closed, as its close frame says it.
@@ -100,7 +100,8 @@ enum Flush {
 
 impl Socket {
     /// Serves `browser` until one side closes. The session must have been found by the browser's cookie.
-    pub(crate) async fn serve(browser: WebSocket, session: Arc<Session>, limits: &RelayLimits) {
+    pub(crate) async fn serve(browser: WebSocket, session: Arc<Session>, config: &Config) {
+        let limits = &config.relay;
         let mailbox = Arc::new(Mailbox::new(limits.socket_queue));
         let Some(id) = session.attach(&mailbox) else {
             return refuse(browser, Problem::NoSession).await;
@@ -108,7 +109,7 @@ impl Socket {
         let now = Instant::now();
         let mut keepalive = interval_at(now + KEEPALIVE, KEEPALIVE);
         keepalive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let greeting = our_init(&session, id);
+        let greeting = our_init(&session, id, config.package_hosts);
         let mut socket = Self {
             browser,
             session,
@@ -554,7 +555,11 @@ async fn say_goodbye(browser: &mut WebSocket, closing: &Closing) {
     let _told = timeout(GOODBYE, exchange).await;
 }
 
-fn our_init(session: &Session, id: TakerId) -> Bytes {
+fn our_init(session: &Session, id: TakerId, package_hosts: PackageHosts) -> Bytes {
+    let package_hosts = match package_hosts {
+        PackageHosts::Any => "any",
+        PackageHosts::Own => "own",
+    };
     let fields = [
         ("channel-seed", format!("{}:", id.0).into()),
         ("csrf-token", session.csrf().as_str().into()),
@@ -562,6 +567,8 @@ fn our_init(session: &Session, id: TakerId) -> Bytes {
             "capabilities",
             serde_json::json!(["multi", "credentials", "binary", "websocket-channel-close-fix"]),
         ),
+        // For our shell, which passes channels of packages on.
+        ("package-hosts", package_hosts.into()),
         ("system", serde_json::json!({ "version": SPOKEN_VERSION })),
     ];
     let init = Control::Init(Init {
