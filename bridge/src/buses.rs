@@ -5,26 +5,31 @@
 //! `none`) belongs to its channel alone. Caller: `channels::dbus`.
 
 pub mod bus;
+mod handshake;
+mod incoming;
 pub mod matching;
+mod socket;
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::problem::Problem;
-use zbus::connection::Builder;
+use zbus::{Address, Guid};
 
 use crate::Bridge;
-use crate::buses::bus::{Bus, Flavour};
+use crate::buses::bus::{Bus, Connected, Flavour};
+pub use crate::buses::handshake::HandshakeError;
+use crate::buses::handshake::Mechanism;
+use crate::buses::incoming::Incoming;
+use crate::buses::socket::{Socket, SocketError};
 use crate::channel::Closed;
 use crate::internal;
 
 /// How long a bus may take to greet us.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Messages that zbus holds before our dispatching task takes them.
-const READ_AHEAD: std::num::NonZeroUsize = std::num::NonZeroUsize::new(256).unwrap();
 
 /// Which bus.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,9 +49,25 @@ pub enum BusAddress {
 /// Why there is no connection to a bus.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// The address is none, or the connection could not be made.
+    /// The address is none, or one of a transport that is not spoken here.
+    #[error("no connection to {bus}: {error}")]
+    Address {
+        /// Which bus, for people.
+        bus: String,
+        /// What is wrong with it.
+        error: zbus::Error,
+    },
+    /// Nobody listens there, or not for us.
     #[error("no connection to {bus}: {error}")]
     Connect {
+        /// Which bus, for people.
+        bus: String,
+        /// What was said.
+        error: HandshakeError,
+    },
+    /// The objects within this process could not be made.
+    #[error("no connection to {bus}: {error}")]
+    Internal {
         /// Which bus, for people.
         bus: String,
         /// What zbus says.
@@ -80,6 +101,16 @@ impl Buses {
         bridge: &Arc<Bridge>,
         address: &BusAddress,
     ) -> Result<Arc<Bus>, BusError> {
+        // Also who waits for another's attempt waits no longer than for one of its own.
+        let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.shared(bridge, address)).await;
+        opened.unwrap_or_else(|_| Err(BusError::TimedOut { bus: address.to_string() }))
+    }
+
+    async fn shared(
+        &self,
+        bridge: &Arc<Bridge>,
+        address: &BusAddress,
+    ) -> Result<Arc<Bus>, BusError> {
         if let BusAddress::Peer(_) = address {
             return connect(bridge, address).await;
         }
@@ -98,26 +129,46 @@ impl Buses {
 }
 
 async fn connect(bridge: &Arc<Bridge>, address: &BusAddress) -> Result<Arc<Bus>, BusError> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, establish(bridge, address)).await {
-        Ok(Ok(bus)) => Ok(bus),
-        Ok(Err(error)) => Err(BusError::Connect { bus: address.to_string(), error }),
-        Err(_elapsed) => Err(BusError::TimedOut { bus: address.to_string() }),
-    }
+    let (at, flavour) = match address {
+        BusAddress::System => (Address::system(), Flavour::Daemon),
+        BusAddress::Session => (Address::session(), Flavour::Daemon),
+        BusAddress::At(at) => (Address::try_from(at.as_str()), Flavour::Daemon),
+        BusAddress::Peer(at) => (Address::try_from(at.as_str()), Flavour::Peer),
+        BusAddress::Internal => return internal(bridge).await,
+    };
+    let at = at.map_err(|error| BusError::Address { bus: address.to_string(), error })?;
+    let failed = |error| BusError::Connect { bus: address.to_string(), error };
+    let socket = Socket::connect(&at).await.map_err(|error| match error {
+        SocketError::Transport(error) => BusError::Address { bus: address.to_string(), error },
+        SocketError::Io(error) => failed(error.into()),
+    })?;
+    let connected = greet(socket, Mechanism::External, flavour, at.guid()).await;
+    Ok(Bus::start(connected.map_err(failed)?, None))
 }
 
-async fn establish(bridge: &Arc<Bridge>, address: &BusAddress) -> Result<Arc<Bus>, zbus::Error> {
-    let (builder, flavour) = match address {
-        BusAddress::System => (Builder::system(), Flavour::Daemon),
-        BusAddress::Session => (Builder::session(), Flavour::Daemon),
-        BusAddress::At(at) => (Builder::address(at.as_str()), Flavour::Daemon),
-        BusAddress::Peer(at) => (Builder::address(at.as_str()).p2p(), Flavour::Peer),
-        BusAddress::Internal => {
-            let (connection, objects) = internal::connect(bridge).await?;
-            return Ok(Bus::start(&connection, Flavour::Peer, Some(objects)));
-        }
-    };
-    let connection = builder.max_queued(READ_AHEAD).build().await?;
-    Ok(Bus::start(&connection, flavour, None))
+/// Makes the objects of this process, and the connection to them.
+async fn internal(bridge: &Arc<Bridge>) -> Result<Arc<Bus>, BusError> {
+    let bus = || BusAddress::Internal.to_string();
+    let failed = |error| BusError::Connect { bus: bus(), error };
+    let (ours, theirs) = UnixStream::pair().map_err(|error| failed(error.into()))?;
+    let ours = Socket::new(ours.into()).map_err(|error| failed(error.into()))?;
+    // Both ends are this process: there is nothing to prove.
+    let greeting = greet(ours, Mechanism::Anonymous, Flavour::Peer, None);
+    let (connected, objects) = tokio::join!(greeting, internal::serve(bridge, theirs));
+    let objects = objects.map_err(|error| BusError::Internal { bus: bus(), error })?;
+    Ok(Bus::start(connected.map_err(failed)?, Some(objects)))
+}
+
+async fn greet(
+    socket: Socket,
+    mechanism: Mechanism,
+    flavour: Flavour,
+    wanted: Option<&Guid<'_>>,
+) -> Result<Connected, HandshakeError> {
+    let mut incoming = Incoming::default();
+    let unique_name =
+        handshake::greet(&socket, &mut incoming, (mechanism, flavour), wanted).await?;
+    Ok(Connected { socket, incoming, flavour, unique_name })
 }
 
 impl std::fmt::Display for BusAddress {
@@ -136,18 +187,16 @@ impl From<BusError> for Closed {
     fn from(error: BusError) -> Self {
         let problem = match &error {
             BusError::TimedOut { .. } => Problem::Timeout,
-            BusError::Connect { error: zbus::Error::Address(_), .. } => Problem::ProtocolError,
-            BusError::Connect {
-                error: zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _),
-                ..
-            } => {
+            BusError::Address { .. } => Problem::ProtocolError,
+            BusError::Connect { error: HandshakeError::Io(error), .. } => {
                 if error.kind() == io::ErrorKind::PermissionDenied {
                     Problem::AccessDenied
                 } else {
                     Problem::NotFound
                 }
             }
-            BusError::Connect { .. } => Problem::InternalError,
+            BusError::Connect { error: HandshakeError::Refused(_), .. } => Problem::AccessDenied,
+            BusError::Connect { .. } | BusError::Internal { .. } => Problem::InternalError,
         };
         Self::new(problem, error.to_string())
     }

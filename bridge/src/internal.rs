@@ -11,33 +11,31 @@ mod packages;
 mod superuser;
 mod user;
 
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use zbus::connection::Builder;
-use zbus::connection::socket::Channel;
+use zbus::connection::{AuthMechanism, Builder};
 use zbus::{Connection, Guid, ObjectServer};
 
 use crate::Bridge;
 
-/// Makes the objects; the connection to them, and their own end, which must be kept as long.
+/// Makes the objects behind `socket`. They are there as long as the connection that is returned.
 ///
 /// # Errors
 ///
 /// What zbus says.
-pub(crate) async fn connect(bridge: &Arc<Bridge>) -> zbus::Result<(Connection, Connection)> {
-    let (ours, theirs) = Channel::pair();
-    let guid = Guid::generate();
-    let (client, objects) = tokio::try_join!(
-        Builder::authenticated_socket(ours, guid.clone())
-            .p2p()
-            .build(),
-        Builder::authenticated_socket(theirs, guid).p2p().build(),
-    )?;
+pub(crate) async fn serve(bridge: &Arc<Bridge>, socket: UnixStream) -> zbus::Result<Connection> {
+    let objects = Builder::unix_stream(socket)
+        .server(Guid::generate())
+        .auth_mechanism(AuthMechanism::Anonymous)
+        .p2p()
+        .build()
+        .await?;
     serve_all(objects.object_server(), bridge).await?;
     machines::follow(&objects);
     packages::follow(&objects, bridge);
     superuser::follow(&objects, bridge);
-    Ok((client, objects))
+    Ok(objects)
 }
 
 /// The list of objects: one line each.

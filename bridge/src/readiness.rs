@@ -1,7 +1,7 @@
 //! Waits for descriptors for which tokio has no type of its own: inotify, terminals, pipes opened by name, sockets of
-//! packets.
+//! packets, sockets that carry descriptors, processes.
 //!
-//! Callers: `path_watch`, `channels::{fsread, packet}`.
+//! Callers: `path_watch`, `parent`, `buses`, `channels::{fsread, packet}`.
 
 use std::os::fd::OwnedFd;
 

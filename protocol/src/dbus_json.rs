@@ -10,7 +10,9 @@ mod encode;
 mod introspection;
 mod signature;
 
-pub use decode::{DecodeError, Endian, Reader, body_signature, body_to_json, push_json_string};
+pub use decode::{
+    DecodeError, Endian, Reader, body_signature, body_to_json, descriptor_count, push_json_string,
+};
 pub use encode::{EncodeError, Value, body_from_json};
 pub use introspection::{Interface, Introspection, IntrospectionError, Method, Property};
 pub use signature::{SignatureError, is_object_path, single_types, validate};

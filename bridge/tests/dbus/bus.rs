@@ -7,7 +7,7 @@ use bridge::process::{Process, Program, Streams};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-/// A running bus; dropping it ends the daemon.
+/// A running bus; dropping it ends the daemon, also when it is stopped.
 pub(crate) struct TestBus {
     pub(crate) address: String,
     pub(crate) directory: TempDir,
@@ -33,12 +33,17 @@ impl TestBus {
 
     /// Ends the daemon.
     pub(crate) async fn stop(&mut self) {
+        self.signal(rustix::process::Signal::KILL);
+        self.daemon.wait().await.unwrap();
+    }
+
+    /// Sends the daemon a signal: it may be stopped for a while.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = self
             .daemon
             .id()
             .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
-        rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::KILL).unwrap();
-        self.daemon.wait().await.unwrap();
+        rustix::process::kill_process(pid.unwrap(), signal).unwrap();
     }
 
     /// Says how `name` is started.
@@ -54,6 +59,14 @@ impl TestBus {
     /// The bus's address without its id: it stays the same when the daemon is another.
     pub(crate) fn plain_address(&self) -> String {
         format!("unix:path={}", self.directory.path().join("bus").display())
+    }
+}
+
+impl Drop for TestBus {
+    fn drop(&mut self) {
+        if self.daemon.id().is_some() {
+            self.signal(rustix::process::Signal::CONT);
+        }
     }
 }
 

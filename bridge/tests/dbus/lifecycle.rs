@@ -204,3 +204,48 @@ async fn rules(page: &mut Page, channel: &str) -> u64 {
     let rules: &Value = &reply["reply"][0][0]["MatchRules"]["v"];
     rules.as_u64().unwrap_or_else(|| panic!("{reply}"))
 }
+
+#[tokio::test]
+async fn calls_fail_when_the_bus_says_nothing_and_go_on_when_it_does() {
+    let bus = TestBus::start().await;
+    let _service = service::start(&bus.address).await;
+    let mut page = Page::new().await;
+    let channel = page.open_name(&bus.address, NAME).await;
+
+    bus.signal(rustix::process::Signal::STOP);
+    page.call(&channel, json!({"call": ["/test", NAME, "Add", [1, 2]], "type": "ii"}))
+        .await;
+    let failed = page.next(&channel).await;
+    assert_eq!(failed["error"][0], "org.freedesktop.DBus.Error.Timeout", "{failed}");
+    assert!(
+        failed["error"][1][0]
+            .as_str()
+            .unwrap()
+            .contains("30 seconds"),
+        "{failed}"
+    );
+
+    bus.signal(rustix::process::Signal::CONT);
+    let reply = page
+        .ask(&channel, json!({"call": ["/test", NAME, "Add", [1, 2]]}))
+        .await;
+    assert_eq!(reply["reply"], json!([[3]]));
+}
+
+#[tokio::test]
+async fn channels_to_a_bus_that_does_not_greet_time_out_and_later_ones_connect() {
+    let bus = TestBus::start().await;
+    let mut page = Page::new().await;
+    bus.signal(rustix::process::Signal::STOP);
+    for _ in 0..2 {
+        page.open(json!({"address": bus.address})).await;
+    }
+    for _ in 0..2 {
+        let close = page.control().await;
+        assert_eq!(close["problem"], "timeout", "{close}");
+    }
+
+    bus.signal(rustix::process::Signal::CONT);
+    page.open(json!({"address": bus.address})).await;
+    assert_eq!(page.control().await["command"], "ready");
+}

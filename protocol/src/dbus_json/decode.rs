@@ -88,21 +88,45 @@ const FIXED_HEADER: usize = 12;
 /// The code of the header field that holds the signature of the body.
 const SIGNATURE_FIELD: u8 = 8;
 
+/// The code of the header field that holds the number of descriptors.
+const DESCRIPTORS_FIELD: u8 = 9;
+
 /// The signature of the body of a whole message; empty when it has none.
 ///
 /// # Errors
 ///
 /// [`DecodeError`] when the bytes are no message.
 pub fn body_signature(message: &[u8], endian: Endian) -> Result<&str, DecodeError> {
+    Ok(fields(message, endian)?.signature)
+}
+
+/// How many descriptors a whole message says it has.
+///
+/// # Errors
+///
+/// [`DecodeError`] when the bytes are no message.
+pub fn descriptor_count(message: &[u8], endian: Endian) -> Result<usize, DecodeError> {
+    Ok(fields(message, endian)?.descriptors as usize)
+}
+
+/// Fields of a header that say what is in the body. D-Bus specification, "Header Fields".
+#[derive(Default)]
+struct HeaderFields<'a> {
+    signature: &'a str,
+    descriptors: u32,
+}
+
+fn fields(message: &[u8], endian: Endian) -> Result<HeaderFields<'_>, DecodeError> {
     let mut reader = Reader::new(message, endian, &[]);
     reader.bytes(FIXED_HEADER)?;
-    let mut signature = "";
+    let mut fields = HeaderFields::default();
     reader.array(b'(', |reader| {
         let [code] = reader.take()?;
         match (code, reader.variant_signature()?) {
-            (SIGNATURE_FIELD, "g") => signature = reader.signature()?,
+            (SIGNATURE_FIELD, "g") => fields.signature = reader.signature()?,
             (_, "g") => reader.signature().map(|_| ())?,
             (_, "s" | "o") => reader.string().map(|_| ())?,
+            (DESCRIPTORS_FIELD, "u") => fields.descriptors = reader.u32()?,
             (_, "u") => reader.u32().map(|_| ())?,
             (_, other) => {
                 let mut skipped = String::new();
@@ -111,7 +135,7 @@ pub fn body_signature(message: &[u8], endian: Endian) -> Result<&str, DecodeErro
         }
         Ok(())
     })?;
-    Ok(signature)
+    Ok(fields)
 }
 
 /// A place in a body, for those who know its shape and want single values.

@@ -20,7 +20,7 @@ use zbus::Message;
 use zbus::message::Type;
 
 use crate::Bridge;
-use crate::buses::bus::{Activation, Client, Event, Flavour};
+use crate::buses::bus::{Activation, Client, Event, Flavour, SILENCE_LIMIT};
 use crate::buses::matching::{Audience, Match};
 use crate::channel::Closed;
 
@@ -172,6 +172,11 @@ impl Conversation {
             Event::Reply(tag, message) => {
                 if let Some(job) = self.take_job(tag) {
                     self.answered(job, Ok(message));
+                }
+            }
+            Event::Silence(tag) => {
+                if let Some(job) = self.take_job(tag) {
+                    self.answered(job, Err(Failure::silence()));
                 }
             }
             Event::Signal { message, for_page, for_cache } => {
@@ -348,6 +353,12 @@ impl Failure {
 
     fn invalid(message: impl Into<String>) -> Self {
         Self::new(messages::INVALID_ARGS, message)
+    }
+
+    fn silence() -> Self {
+        let seconds = SILENCE_LIMIT.as_secs();
+        let message = format!("the message bus has not answered for {seconds} seconds");
+        Self::new("org.freedesktop.DBus.Error.Timeout", message)
     }
 
     fn timeout() -> Self {

@@ -96,7 +96,7 @@ impl Conversation {
                 };
                 self.start(message, job, call.timeout);
             }
-            None => self.client.send(message),
+            None => self.client.send(&message),
         }
     }
 
@@ -226,7 +226,7 @@ impl Conversation {
             messages::build(message, &signature, &emission.arguments).map_err(|error| {
                 Closed::protocol_error(format!("signal {}: {error}", emission.member))
             })?;
-        self.client.send(message);
+        self.client.send(&message);
         Ok(())
     }
 }

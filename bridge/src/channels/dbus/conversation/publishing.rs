@@ -67,7 +67,7 @@ impl Conversation {
         let arguments = [json!(address.interface), Json::Object(changed), json!([])];
         let message = messages::build(message, "sa{sv}as", &arguments)
             .map_err(|error| wrong(error.to_string()))?;
-        self.client.send(message);
+        self.client.send(&message);
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl Conversation {
                 .unwrap_or_default(),
         };
         match messages::build(Message::method_return(&header), &signature, arguments) {
-            Ok(reply) => self.client.send(reply),
+            Ok(reply) => self.client.send(&reply),
             Err(error) => {
                 let name = "org.freedesktop.DBus.Error.Failed";
                 let failure = Failure::new(name, format!("the page's reply is wrong: {error}"));
@@ -183,7 +183,7 @@ impl Conversation {
         let failure = match answer {
             Ok((signature, arguments)) => {
                 match messages::build(Message::method_return(&header), signature, &arguments) {
-                    Ok(reply) => return self.client.send(reply),
+                    Ok(reply) => return self.client.send(&reply),
                     Err(error) => Failure::invalid(error.to_string()),
                 }
             }
@@ -195,7 +195,7 @@ impl Conversation {
         if let Ok(error) =
             error(&failure.name).or_else(|_| error("org.freedesktop.DBus.Error.Failed"))
         {
-            self.client.send(error);
+            self.client.send(&error);
         }
     }
 
