@@ -26,6 +26,8 @@ use serde_json::Value;
 use crate::channel::{Channel, Closed};
 use crate::port::Port;
 
+pub use self::http::HttpConnection;
+
 /// A channel at work.
 pub type Serving = Pin<Box<dyn Future<Output = Result<Fields, Closed>> + Send>>;
 

@@ -4,6 +4,7 @@
 //! connect; nothing here is privileged. Callers: `channels::{http, websocket}`. Text: docs/protocol.md,
 //! "http-stream2".
 
+pub mod kept;
 mod tls;
 
 use std::pin::Pin;
@@ -28,7 +29,7 @@ impl<T: AsyncRead + AsyncWrite + Send> ByteStream for T {}
 pub type Connection = Pin<Box<dyn ByteStream>>;
 
 /// Where a page wants to connect to: the members of its `open`.
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Destination {
     unix: Option<String>,
     port: Option<u16>,

@@ -43,6 +43,8 @@ use tokio::sync::Notify;
 
 use crate::buses::Buses;
 use crate::channel::Closed;
+use crate::channels::HttpConnection;
+use crate::connection::kept::Kept;
 use crate::descriptors::Descriptors;
 use crate::idle::Idle;
 use crate::inherited::Inherited;
@@ -96,6 +98,8 @@ pub struct Bridge {
     pub buses: Buses,
     /// Descriptors that came over a bus.
     pub descriptors: Descriptors,
+    /// HTTP connections that the next request may use.
+    pub http: Kept<HttpConnection>,
     user: OnceLock<User>,
     packages: OnceLock<Packages>,
     /// Tells the link's loop to end.
@@ -110,6 +114,7 @@ impl Bridge {
             login_messages: inherited.login_messages,
             buses: Buses::default(),
             descriptors: Descriptors::default(),
+            http: Kept::default(),
             routes: Routes::default(),
             connections: Connections::new(reach),
             host: OnceLock::new(),

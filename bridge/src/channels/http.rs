@@ -1,11 +1,12 @@
 //! `http-stream2`: one request to an HTTP service, and its answer.
 //!
 //! Used by `cockpit.http()` for services with a socket (containers, composer). A small body is sent with its length, a
-//! larger one as it comes. Text: docs/protocol.md, "http-stream2". Source: RFC 9110, RFC 9112.
+//! larger one as it comes. Requests that name a `connection` share it. Text: docs/protocol.md, "http-stream2". Source: RFC 9110, RFC 9112.
 
 pub(super) mod headers;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
@@ -22,11 +23,15 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::channel::{Channel, Closed};
-use crate::connection::{Connection, Destination};
+use crate::connection::Destination;
+use crate::connection::kept::Place;
 use crate::port::{Incoming, Port, Receiver, Sender};
 
 /// Largest body in bytes that is sent in one piece, with its length: some services want one.
 const WHOLE_BODY: usize = 1 << 20;
+
+/// How long a connection may take to be ready for another request. The service's part is over then.
+const READY_TIME: Duration = Duration::from_secs(1);
 
 /// The kind.
 #[derive(Debug)]
@@ -41,6 +46,16 @@ pub(super) struct Options {
     path: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// The page's name for the connection that requests share, one after the other.
+    connection: Option<String>,
+}
+
+/// A connection to a service, for one request after the other.
+#[derive(Debug)]
+pub struct HttpConnection {
+    requests: http1::SendRequest<Body>,
+    /// The task that reads and writes.
+    _serving: JoinSet<()>,
 }
 
 type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
@@ -51,16 +66,35 @@ impl Channel for Http {
 
     async fn run(options: Options, port: Port) -> Result<Fields, Closed> {
         let request = head(&options)?;
-        let connection = options.destination.connect().await?;
-        port.ready(Fields::new());
-        let Port { receiver, mut sender, bridge: _ } = port;
+        let Options { destination, connection, .. } = options;
+        let place = connection.map(|name| Place { name, destination: destination.clone() });
+        let Port { receiver, mut sender, bridge } = port;
+        let kept = place.as_ref().and_then(|place| bridge.http.take(place));
+        let mut connection = match kept.filter(HttpConnection::is_open) {
+            Some(kept) => kept,
+            None => HttpConnection::open(&destination).await?,
+        };
+        sender.ready(Fields::new());
         let Some(body) = body(receiver).await else {
             return Ok(Fields::new());
         };
         let request = with_body(request, body);
-        let (response, _connection) = ask(connection, request).await?;
+        let response = match connection.ask(request).await {
+            Ok(response) => response,
+            // The service closed the connection that was kept before the request was on its way.
+            Err(Unasked::NotSent(request)) => {
+                connection = HttpConnection::open(&destination).await?;
+                connection.ask(*request).await.map_err(Closed::from)?
+            }
+            Err(broken @ Unasked::Broken(_)) => return Err(broken.into()),
+        };
         answer(response, &mut sender).await?;
         sender.done();
+        if let Some(place) = place
+            && connection.is_ready_again().await
+        {
+            bridge.http.keep(place, connection);
+        }
         Ok(Fields::new())
     }
 }
@@ -138,22 +172,57 @@ async fn next_piece(mut receiver: Receiver) -> Option<(Bytes, Receiver)> {
     }
 }
 
-/// Sends the request; the answer, and the task that must live until the answer's body was read.
-async fn ask(
-    connection: Connection,
-    request: Request<Body>,
-) -> Result<(Response<ResponseBody>, JoinSet<()>), Closed> {
-    let (mut requests, connection) = http1::Builder::new()
-        .title_case_headers(true)
-        .handshake(TokioIo::new(connection))
-        .await
-        .map_err(|error| broken(&error))?;
-    let mut task = JoinSet::new();
-    task.spawn(async move {
-        let _told_by_the_answer = connection.await;
-    });
-    let response = requests.send_request(request).await;
-    Ok((response.map_err(|error| broken(&error))?, task))
+impl HttpConnection {
+    async fn open(destination: &Destination) -> Result<Self, Closed> {
+        let connection = destination.connect().await?;
+        let (requests, connection) = http1::Builder::new()
+            .title_case_headers(true)
+            .handshake(TokioIo::new(connection))
+            .await
+            .map_err(|error| broken(&error))?;
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let _told_by_the_answer = connection.await;
+        });
+        Ok(Self { requests, _serving: serving })
+    }
+
+    /// Whether the service has not closed it, as far as is known.
+    fn is_open(&self) -> bool {
+        !self.requests.is_closed()
+    }
+
+    /// Whether another request may follow, now that the answer to the last was read.
+    async fn is_ready_again(&mut self) -> bool {
+        let ready = tokio::time::timeout(READY_TIME, self.requests.ready()).await;
+        matches!(ready, Ok(Ok(())))
+    }
+
+    /// Sends the request, and waits for the head of the answer.
+    async fn ask(&mut self, request: Request<Body>) -> Result<Response<ResponseBody>, Unasked> {
+        let asked = self.requests.try_send_request(request).await;
+        asked.map_err(|mut error| match error.take_message() {
+            Some(request) => Unasked::NotSent(Box::new(request)),
+            None => Unasked::Broken(broken(error.error())),
+        })
+    }
+}
+
+/// Why there is no answer.
+enum Unasked {
+    /// The connection was closed before any of the request was written; here it is again.
+    NotSent(Box<Request<Body>>),
+    /// The service broke off.
+    Broken(Closed),
+}
+
+impl From<Unasked> for Closed {
+    fn from(unasked: Unasked) -> Self {
+        match unasked {
+            Unasked::NotSent(_) => Self::new(Problem::Terminated, "the service broke off"),
+            Unasked::Broken(closed) => closed,
+        }
+    }
 }
 
 async fn answer(response: Response<ResponseBody>, sender: &mut Sender) -> Result<(), Closed> {

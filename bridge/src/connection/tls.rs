@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::channel::Closed;
 
 /// The `tls` member of `open`. It may hold a private key, so it has no `Debug`.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Tls {
     authority: Option<Pem>,
     #[serde(default = "yes")]
@@ -32,7 +32,7 @@ fn yes() -> bool {
 }
 
 /// Certificates or a key as text, or the file that holds them.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Pem {
     File(String),

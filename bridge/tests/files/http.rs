@@ -279,3 +279,68 @@ async fn a_service_that_breaks_off_or_speaks_nonsense_is_terminated() {
         assert!(!whole.done);
     }
 }
+
+/// A service at a Unix socket that answers with the number of the connection, from one; it closes each after so many
+/// answers.
+fn counting_service(path: &Path, answers: usize) {
+    let listener = UnixListener::bind(path).unwrap();
+    tokio::spawn(async move {
+        for number in 1.. {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                for _ in 0..answers {
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"\r\n\r\n") {
+                        match connection.read_u8().await {
+                            Ok(byte) => request.push(byte),
+                            Err(_) => return,
+                        }
+                    }
+                    let body = json!(number).to_string();
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                    connection.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+}
+
+async fn number_of_connection(page: &mut Page, socket: &Path, name: Value) -> Value {
+    page.open(json!({
+        "payload": "http-stream2", "unix": socket, "method": "GET", "path": "/", "connection": name,
+    }))
+    .await;
+    page.done().await;
+    seen(&page.rest().await)
+}
+
+#[tokio::test]
+async fn requests_with_the_same_connection_share_it_and_others_have_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, other) = (folder.path().join("socket"), folder.path().join("other"));
+    counting_service(&socket, usize::MAX);
+    counting_service(&other, usize::MAX);
+    let mut page = Page::new().await;
+
+    assert_eq!(number_of_connection(&mut page, &socket, json!("a")).await, 1);
+    assert_eq!(number_of_connection(&mut page, &socket, json!("a")).await, 1);
+    assert_eq!(number_of_connection(&mut page, &socket, json!("b")).await, 2);
+    assert_eq!(number_of_connection(&mut page, &socket, json!(null)).await, 3);
+    assert_eq!(number_of_connection(&mut page, &socket, json!(null)).await, 4);
+    assert_eq!(number_of_connection(&mut page, &other, json!("a")).await, 1, "another place");
+    assert_eq!(number_of_connection(&mut page, &socket, json!("a")).await, 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_service_closed_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    counting_service(&socket, 1);
+    let mut page = Page::new().await;
+
+    assert_eq!(number_of_connection(&mut page, &socket, json!("a")).await, 1);
+    // The bridge hears of the end before it hears of the next request.
+    page.round_trip().await;
+    assert_eq!(number_of_connection(&mut page, &socket, json!("a")).await, 2);
+}
