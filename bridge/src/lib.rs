@@ -20,6 +20,7 @@ pub mod link;
 pub mod outbox;
 pub mod owners;
 pub mod packages;
+pub mod parent;
 pub mod path_watch;
 pub mod peer;
 pub mod port;
@@ -38,7 +39,7 @@ use protocol::control::{Control, Init, VERSION};
 use protocol::frame::Frame;
 use protocol::json::Fields;
 use protocol::names::ChannelId;
-use rustix::process::{DumpableBehavior, Signal};
+use rustix::process::DumpableBehavior;
 use tokio::sync::Notify;
 
 use crate::buses::Buses;
@@ -51,6 +52,7 @@ use crate::inherited::Inherited;
 use crate::link::{Link, LinkError};
 use crate::outbox::Outbox;
 use crate::packages::{Packages, Places};
+use crate::parent::{Parent, ParentError};
 use crate::peer::remote::Reach;
 use crate::peer::remote::connections::Connections;
 use crate::peer::superuser::Superuser;
@@ -75,6 +77,9 @@ pub enum BridgeError {
     /// The server broke the protocol.
     #[error(transparent)]
     Router(#[from] RouterError),
+    /// This is nobody's privileged bridge.
+    #[error(transparent)]
+    Parent(#[from] ParentError),
 }
 
 /// What all channels of one bridge share.
@@ -164,7 +169,7 @@ impl Bridge {
 /// brings a way to other machines.
 pub fn program(arguments: &[OsString], reach: Option<Arc<dyn Reach>>) -> ExitCode {
     let ended = match arguments {
-        [] => run_on_stdio(reach),
+        [] => run_on_stdio(reach, None),
         [only] if only == "--privileged" => privileged(),
         _ => {
             let usage = "the bridge takes no arguments; it speaks the protocol on standard input and output";
@@ -181,15 +186,14 @@ pub fn program(arguments: &[OsString], reach: Option<Arc<dyn Reach>>) -> ExitCod
     }
 }
 
-/// The privileged bridge ends with the program that started it, also when that is killed (T56).
+/// The privileged bridge ends with those that started it, also when they are killed (T56).
 fn privileged() -> Result<(), BridgeError> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
-        .map_err(|error| LinkError::Io(error.into()))?;
+    let parent = Parent::check()?;
     // Root reaches no other machines: the user's own bridge does, with the user's keys.
-    run_on_stdio(None)
+    run_on_stdio(None, Some(parent))
 }
 
-fn run_on_stdio(reach: Option<Arc<dyn Reach>>) -> Result<(), BridgeError> {
+fn run_on_stdio(reach: Option<Arc<dyn Reach>>, parent: Option<Parent>) -> Result<(), BridgeError> {
     // Nobody with the same uid may read the memory of a process that is asked for passwords (T53).
     let _old_kernels_refuse = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let inherited = Inherited::take();
@@ -199,7 +203,16 @@ fn run_on_stdio(reach: Option<Arc<dyn Reach>>) -> Result<(), BridgeError> {
         .build()
         .map_err(LinkError::Io)?;
     runtime.block_on(async {
-        run_and_reach(Link::from_stdio().map_err(LinkError::Io)?, inherited, reach).await
+        let link = Link::from_stdio().map_err(LinkError::Io)?;
+        let serving = run_and_reach(link, inherited, reach);
+        let Some(parent) = parent else { return serving.await };
+        tokio::select! {
+            served = serving => served,
+            ended = parent.ended() => match ended {
+                Ok(()) => Err(ParentError::BridgeEnded.into()),
+                Err(error) => Err(ParentError::Io(error).into()),
+            },
+        }
     })
 }
 
