@@ -119,3 +119,21 @@ async fn the_privileged_bridge_ends_with_the_bridge_that_started_it() {
 
     house.machine.exec(&["sh", "-c", "for i in $(seq 10); do pgrep -f -- '[-]-privileged' || exit 0; sleep 0.1; done; ps ax; exit 1"]).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_privileged_bridge_is_left_when_its_bridge_is_killed_while_it_starts() {
+    let house = House::start(machine(Machine::debian13()));
+    // A start takes some tenths of a second; the moments are spread over it.
+    for milliseconds in [0, 5, 10, 15, 20, 30, 40, 60, 80, 100, 140, 180, 240, 300] {
+        let browser = house.logged_in_with_reuse("ada").await;
+        let mut page = browser.open_page().await;
+        superuser_object(&mut page).await;
+        call(&mut page, "start", "Start", json!(["any"])).await;
+
+        let script =
+            format!("sleep 0.{milliseconds:03}; pkill -KILL -u ada -f 'pilothouse bridge$'");
+        house.machine.exec(&["sh", "-c", &script]).unwrap();
+
+        house.no_process_with("bridge --privileged");
+    }
+}
