@@ -1,4 +1,5 @@
 //! The privileged bridge as a process: whom it serves, and how long.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::fd::OwnedFd;
