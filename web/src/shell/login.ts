@@ -6,9 +6,14 @@
 
 import { type LoginStep, loginStep } from "./login_model";
 
+/** Whether a password answers sudo's question too, until one logs out. */
+export type ReusePassword = "keep" | "forget";
+
 /** One request of the exchange. Rejects when the server cannot be reached. */
-export async function sendLogin(authorization: string): Promise<LoginStep> {
-    const response = await fetch("/cockpit/login", { headers: { Authorization: authorization }, cache: "no-store", credentials: "same-origin" });
+export async function sendLogin(authorization: string, reuse: ReusePassword): Promise<LoginStep> {
+    const headers: Record<string, string> = { Authorization: authorization };
+    if (reuse === "keep") headers["X-Reuse-Password"] = "keep";
+    const response = await fetch("/cockpit/login", { headers, cache: "no-store", credentials: "same-origin" });
     return loginStep({
         status: response.status,
         challenge: response.headers.get("WWW-Authenticate"),

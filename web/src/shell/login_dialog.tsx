@@ -35,6 +35,7 @@ export function LoginDialog({ userName, hostLabel, onLoggedIn, onClose }: Props)
     const [sending, setSending] = useState<"yes" | "no">("no");
     const user = useRef<HTMLInputElement>(null);
     const secret = useRef<HTMLInputElement>(null);
+    const reuse = useRef<HTMLInputElement>(null);
     useEffect(() => {
         (userName === "" && asked.kind === "password" ? user : secret).current?.focus();
         const timer = setTimeout(() => clear(secret.current), FORGET_AFTER);
@@ -49,7 +50,7 @@ export function LoginDialog({ userName, hostLabel, onLoggedIn, onClose }: Props)
         setSending("yes");
         setFailure(null);
         try {
-            const step = await sendLogin(authorization);
+            const step = await sendLogin(authorization, reuse.current?.checked === true ? "keep" : "forget");
             if (step.kind === "in") onLoggedIn();
             else if (step.kind === "ask") setAsked({ kind: "prompt", prompt: step.prompt, number: asked.kind === "prompt" ? asked.number + 1 : 1 });
             else {
@@ -90,6 +91,10 @@ export function LoginDialog({ userName, hostLabel, onLoggedIn, onClose }: Props)
                     <>
                         <UserField userName={userName} field={user} />
                         <SecretField label={_("Password")} field={secret} />
+                        <label class="ph-radio">
+                            <input type="checkbox" ref={reuse} />
+                            {_("Reuse my password for superuser access and other hosts")}
+                        </label>
                     </>
                 ) : (
                     <Question key={asked.number} prompt={asked.prompt} hostLabel={hostLabel} field={secret} />
