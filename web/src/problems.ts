@@ -96,8 +96,8 @@ function knownProblemText(code: ProblemCode): ProblemText {
             };
         case "no-cockpit":
             return {
-                sentence: _("There is no bridge on the host."),
-                nextStep: _("Set up the host, or install the package of the bridge there."),
+                sentence: _("No bridge could be started on the host."),
+                nextStep: _("Install the package pilothouse-bridge or cockpit-bridge there."),
             };
         case "no-forwarding":
             return {
@@ -136,8 +136,8 @@ function knownProblemText(code: ProblemCode): ProblemText {
             };
         case "terminated":
             return {
-                sentence: _("The session was ended."),
-                nextStep: _("Log in again."),
+                sentence: _("The connection was ended."),
+                nextStep: _("Connect again, or log in again if your session is over."),
             };
         case "timeout":
             return {

@@ -70,7 +70,7 @@ export type Route =
 /** Longest text that may stand in an address, in characters. */
 const MAX_TEXT = 200;
 
-const HOST_NAME = /^(?:[A-Za-z0-9_][A-Za-z0-9_.\\@+-]{0,255}@)?(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?$/;
+const HOST_NAME = /^(?:[A-Za-z0-9_][A-Za-z0-9_.\\@+-]{0,255}\$?@)?(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?$/;
 const UNIT_NAME = /^[A-Za-z0-9:_.\\@-]{1,248}\.(?:service|timer|socket|path|target|mount|slice|scope|device|swap|automount)$/;
 const BOOT = /^(?:0|-[1-9][0-9]{0,3}|[0-9a-f]{32})$/;
 const SINCE = /^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?|-[1-9][0-9]{0,4}(?:s|min|h|d|w))$/;

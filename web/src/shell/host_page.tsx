@@ -61,6 +61,7 @@ function PageView({ page }: { readonly page: OpenPage }): JSX.Element {
     return <View />;
 }
 
-function notLoaded(): Problem {
+/** A part of the interface that the server has no more. */
+export function notLoaded(): Problem {
     return pageProblem("page-not-loaded", _("This page could not be loaded. The server may have been updated: load the whole page again."));
 }

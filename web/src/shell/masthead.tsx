@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 
 import { _ } from "../i18n";
-import { hostAddress, type HostName } from "../routes";
+import type { HostName } from "../routes";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { HostText } from "../ui/text";
@@ -29,6 +29,8 @@ interface Props {
     /** What packages add: to the bar, and to the account menu. */
     readonly help?: ComponentChildren;
     readonly extras?: ComponentChildren;
+    /** Names the host and leads to others; until it is loaded the name alone stands there. */
+    readonly hostButton?: ComponentChildren;
 }
 
 export function Masthead(props: Props): JSX.Element {
@@ -46,9 +48,11 @@ export function Masthead(props: Props): JSX.Element {
                 <Icon name="menu" />
             </button>
             <span class="ph-product">{_("Pilothouse")}</span>
-            <a class="ph-host" href={hostAddress(host, { page: "overview" })} title={host}>
-                <HostText text={hostLabel || host} />
-            </a>
+            {props.hostButton ?? (
+                <span class="ph-host">
+                    <HostText text={hostLabel || host} />
+                </span>
+            )}
             <span class="ph-masthead-space" />
             {superuser !== null && <SuperuserControl superuser={superuser} hostLabel={hostLabel || host} />}
             {props.help}

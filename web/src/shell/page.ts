@@ -9,6 +9,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import type { JSX } from "preact";
 
 import type { HostName, HostView } from "../routes";
+import type { Problem } from "../ui/problem";
 
 export interface PageContext {
     readonly host: HostName;
@@ -16,6 +17,8 @@ export interface PageContext {
     readonly superuser: ReadonlySignal<"on" | "off">;
     /** Whether channels can be opened at all; while not, the page keeps its last data. */
     readonly link: ReadonlySignal<"up" | "down">;
+    /** Whether what failed is the way to the host: the page then keeps what it shows, and goes on when `link` is up. */
+    readonly isLost: (problem: Problem) => boolean;
     /** Which theme is drawn, for what the style sheet cannot reach. */
     readonly theme: ReadonlySignal<"light" | "dark">;
     /** Goes to another address of this host. `replace` leaves no step in the history: for filters. */

@@ -1,17 +1,18 @@
 /** The frame around every page: masthead, navigation, notices, and the page itself. Drawn once by `main.ts`. */
 
 import { computed, signal } from "@preact/signals";
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import type * as HostsChunk from "../hosts/chunk";
+import { isLost, linkTo, wasThere } from "../hosts/states";
 import { _, fill } from "../i18n";
 import { hostAddress, type HostName, LOCALHOST, type Route } from "../routes";
 import { visibleLine } from "../ui/host_text";
-import { pageProblem } from "../ui/problem";
 import { Empty, Failed, Loading } from "../ui/states";
 import { connection, linkState, onLoggedIn } from "./connection";
 import { ConnectionNotice } from "./connection_notice";
-import { HostPage } from "./host_page";
+import { HostPage, notLoaded } from "./host_page";
 import { readHostLabel, readUserName } from "./identity";
 import type * as LoginChunk from "./login_dialog";
 import { logOut } from "./logout";
@@ -38,7 +39,10 @@ const packages = signal<Packages>({ kind: "loading" });
 /** Loaded with the page, so that it is there when the server is another one. */
 const loginDialog = signal<typeof LoginChunk.LoginDialog | null>(null);
 
-/** Loads what the first page can do without: packages, and the login over the page. Once for the page. */
+/** Loaded behind the first page as well. */
+const hosts = signal<typeof HostsChunk | "loading" | "failed">("loading");
+
+/** Loads what the first page can do without: packages, the login over the page, other machines. Once for the page. */
 export function loadTheRest(): void {
     import("./login_dialog").then(
         (chunk) => {
@@ -55,6 +59,15 @@ export function loadTheRest(): void {
             packages.value = { kind: "failed" };
         },
     );
+    import("../hosts/chunk").then(
+        (chunk) => {
+            chunk.startHosts();
+            hosts.value = chunk;
+        },
+        () => {
+            hosts.value = "failed";
+        },
+    );
 }
 
 export function Shell(): JSX.Element {
@@ -68,11 +81,13 @@ export function Shell(): JSX.Element {
     const host = hostOf(shown);
     const main = useRef<HTMLElement>(null);
     const place = placeOf(shown);
+    const others = typeof hosts.value === "string" ? null : hosts.value;
+    const label = host === LOCALHOST ? hostLabel.value : host;
 
     useHostFacts(host);
     const title = titleOf(shown);
     useEffect(() => {
-        document.title = [title, visibleLine(hostLabel.value || host), _("Pilothouse")].filter((part) => part !== "").join(" – ");
+        document.title = [title, visibleLine(label || host), _("Pilothouse")].filter((part) => part !== "").join(" – ");
     });
     useEffect(() => setDrawer("closed"), [shown]);
     useEffect(() => setLogin(connection.value.kind === "logged-out" ? "open" : "closed"), [connection.value.kind]);
@@ -93,7 +108,7 @@ export function Shell(): JSX.Element {
             </a>
             <Masthead
                 host={host}
-                hostLabel={hostLabel.value}
+                hostLabel={label}
                 userName={userName.value}
                 superuser={superuser.value}
                 onLogout={logOut}
@@ -101,7 +116,9 @@ export function Shell(): JSX.Element {
                 onDrawer={() => setDrawer(drawer === "open" ? "closed" : "open")}
                 help={chunk && <chunk.HelpButton shown={shownPackage} />}
                 extras={chunk && <chunk.AccountExtras />}
+                hostButton={others && <others.HostButton host={host} localLabel={hostLabel.value} userName={userName.value} />}
             />
+            {others && <others.HostBar host={host} />}
             <ConnectionNotice onLogin={LoginDialog && (() => setLogin("open"))} />
             <nav
                 id={NAVIGATION_ID}
@@ -123,11 +140,12 @@ export function Shell(): JSX.Element {
             {drawer === "open" && <div class="ph-drawer-ground" onClick={() => setDrawer("closed")} />}
             <main id={MAIN_ID} ref={main} class={stale ? "ph-main ph-stale" : "ph-main"} tabIndex={-1}>
                 <Content shown={shown} place={place} />
-                {chunk && <chunk.PackageStage shown={shownPackage} hostLabel={hostLabel.value} />}
+                {chunk && <chunk.PackageStage shown={wasThere(host) ? shownPackage : null} hostLabel={label} />}
             </main>
             {LoginDialog && login === "open" && (
-                <LoginDialog userName={userName.value} hostLabel={hostLabel.value || host} onLoggedIn={onLoggedIn} onClose={() => setLogin("closed")} />
+                <LoginDialog userName={userName.value} hostLabel={hostLabel.value || LOCALHOST} onLoggedIn={onLoggedIn} onClose={() => setLogin("closed")} />
             )}
+            {others && <others.HostWatch host={host} userName={userName.value} />}
             {chunk && <chunk.ActivePages />}
             {chunk && <chunk.SessionTimeNotice />}
         </div>
@@ -138,19 +156,19 @@ function Content({ shown, place }: { readonly shown: Route; readonly place: stri
     switch (shown.kind) {
         case "host":
             return (
-                <div class="ph-page">
+                <Place route={shown}>
                     <HostPage key={place} host={shown.host} view={shown.view} context={contextOf(shown.host)} />
-                </div>
+                </Place>
             );
         case "package":
-            return packages.value.kind === "ready" ? null : (
-                <div class="ph-page">
+            return packages.value.kind === "ready" && wasThere(shown.host) ? null : (
+                <Place route={shown}>
                     {packages.value.kind === "loading" ? (
                         <Loading waitingFor={_("Waiting for the server to send this page.")} lines={4} />
                     ) : (
-                        <Failed problem={pageProblem("page-not-loaded", _("This page could not be loaded. The server may have been updated: load the whole page again."))} />
+                        <Failed problem={notLoaded()} />
                     )}
-                </div>
+                </Place>
             );
         case "unknown":
             return (
@@ -164,36 +182,52 @@ function Content({ shown, place }: { readonly shown: Route; readonly place: stri
     }
 }
 
+/** Around a page: another machine's is shown once that is reached. */
+function Place({ route: shown, children }: { readonly route: Exclude<Route, { kind: "unknown" }>; readonly children: ComponentChildren }): JSX.Element {
+    const chunk = hosts.value;
+    if (shown.host !== LOCALHOST && typeof chunk !== "string") return <chunk.HostPlace route={shown}>{children}</chunk.HostPlace>;
+    const isWaiting = shown.host !== LOCALHOST;
+    return <div class="ph-page">{isWaiting ? chunk === "failed" ? <Failed problem={notLoaded()} /> : <Loading waitingFor="" /> : children}</div>;
+}
+
 /** Reads what the masthead shows of the host, again whenever the link comes up. */
 function useHostFacts(host: HostName): void {
-    const link = linkState.value;
+    const link = linkTo(host).value;
+    const serverLink = linkState.value;
     useEffect(() => {
         if (link === "down") return undefined;
-        let wanted = true;
         const access = superuserOf(host);
         superuser.value = access;
+        return () => {
+            access.close();
+            superuser.value = null;
+        };
+    }, [host, link]);
+    useEffect(() => {
+        if (serverLink === "down") return undefined;
+        let wanted = true;
         const show = (target: typeof hostLabel, reading: Promise<string>): void => {
             reading.then(
                 (text) => {
                     if (wanted) target.value = text;
                 },
-                () => undefined, // The host's name in the address stands there instead.
+                () => undefined, // The address stands there instead.
             );
         };
-        show(hostLabel, readHostLabel(host));
+        show(hostLabel, readHostLabel(LOCALHOST));
         show(userName, readUserName());
         return () => {
             wanted = false;
-            access.close();
         };
-    }, [host, link]);
+    }, [serverLink]);
 }
 
 function contextOf(host: HostName): PageContext {
     return {
         host,
         superuser: superuserAccess,
-        link: linkState,
+        link: linkTo(host),
+        isLost: (problem) => isLost(host, problem),
         theme,
         go: (view, how) => goTo({ kind: "host", host, view }, how),
     };

@@ -30,7 +30,7 @@ export function open(context: PageContext, view: Extract<HostView, { page: "logs
     let load = 0;
 
     const failed = (problem: Problem): void => {
-        if (context.link.peek() === "up") state.value = { kind: "failed", problem };
+        if (!context.isLost(problem)) state.value = { kind: "failed", problem };
     };
     const reload = (): void => {
         load += 1;

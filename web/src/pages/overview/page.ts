@@ -36,7 +36,7 @@ export function open(context: PageContext): OpenPage {
             },
             (problem) => {
                 // While the link is down, what was known last stays.
-                if (context.link.peek() === "up") failures.value = { kind: "failed", problem };
+                if (!context.isLost(problem)) failures.value = { kind: "failed", problem };
             },
         );
         stops.set("failures", stop);
@@ -55,7 +55,7 @@ export function open(context: PageContext): OpenPage {
                     history.value = { kind: "ready", value: remember(before, Date.now(), figuresOf(sample, capacity)) };
                 },
                 (problem) => {
-                    if (context.link.peek() === "up") history.value = { kind: "failed", problem };
+                    if (!context.isLost(problem)) history.value = { kind: "failed", problem };
                 },
             );
         });

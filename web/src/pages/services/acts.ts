@@ -15,6 +15,8 @@ export type ActNotice =
 export interface Acts {
     readonly doing: ReadonlySignal<readonly Doing[]>;
     readonly notice: ReadonlySignal<ActNotice>;
+    /** Whether anything can be done there at all. */
+    readonly link: ReadonlySignal<"up" | "down">;
     readonly run: (unit: UnitName, act: Act) => void;
     readonly dismiss: () => void;
 }
@@ -22,13 +24,14 @@ export interface Acts {
 /** How long a good end stays on the screen, in milliseconds. A failure stays until it is put away. */
 const DONE_SHOWN = 10_000;
 
-/** The acts on one host. */
-export function actsOn(host: HostName): Acts {
+/** The acts on one host; `link` is the way there. */
+export function actsOn(host: HostName, link: ReadonlySignal<"up" | "down">): Acts {
     const doing = signal<readonly Doing[]>([]);
     const notice = signal<ActNotice>({ kind: "none" });
     return {
         doing,
         notice,
+        link,
         run: (unit, act) => {
             if (doing.value.some((other) => other.unit === unit)) return;
             doing.value = [...doing.value, { unit, act }];

@@ -17,9 +17,9 @@ export function ActButton(props: {
     readonly size: "normal" | "small";
     readonly look?: "primary" | "secondary" | "quiet";
 }): JSX.Element {
-    const { unit, act, acts, superuser, size, look = "secondary" } = props;
+    const { unit, act, acts, size, look = "secondary" } = props;
     const doing = acts.doing.value.find((other) => other.unit === unit.name);
-    const blocked = doing === undefined ? actBlockedBy(unit, act, superuser) : fill(_("Something is being done to $0."), unit.name);
+    const blocked = blockedBy(props, doing !== undefined);
     return (
         <Button
             look={look}
@@ -31,6 +31,11 @@ export function ActButton(props: {
             {doing?.act === act ? fill(_("$0 …"), actLabel(act)) : actLabel(act)}
         </Button>
     );
+}
+
+function blockedBy({ unit, act, acts, superuser }: Parameters<typeof ActButton>[0], isBusy: boolean): string | null {
+    if (acts.link.value === "down") return _("There is no connection to this machine.");
+    return isBusy ? fill(_("Something is being done to $0."), unit.name) : actBlockedBy(unit, act, superuser);
 }
 
 /** How the last act ended. A live region that is always there, so that its change is announced. */

@@ -28,7 +28,7 @@ export function open(context: PageContext, view: ServicesView): OpenPage<Service
             },
             onProblem: (problem) => {
                 // While the link is down, what was known last stays.
-                if (context.link.peek() === "up") state.value = { kind: "failed", problem };
+                if (!context.isLost(problem)) state.value = { kind: "failed", problem };
             },
         });
     };
@@ -43,7 +43,7 @@ export function open(context: PageContext, view: ServicesView): OpenPage<Service
             context,
             filter,
             state,
-            acts: actsOn(context.host),
+            acts: actsOn(context.host, context.link),
             retry: () => {
                 state.value = { kind: "loading" };
                 watch();

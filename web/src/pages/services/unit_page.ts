@@ -21,7 +21,7 @@ export function open(context: PageContext, view: OneUnit): OpenPage<OneUnit> {
     const name = signal(view.unit);
     const state = signal<UnitPage>({ kind: "loading" });
     const log = signal<LogState>({ kind: "loading" });
-    const acts = actsOn(context.host);
+    const acts = actsOn(context.host, context.link);
     let stopUnit: Stop = () => undefined;
 
     const watch = (): void => {
@@ -31,7 +31,7 @@ export function open(context: PageContext, view: OneUnit): OpenPage<OneUnit> {
                 state.value = details === null ? { kind: "absent" } : { kind: "ready", details };
             },
             onProblem: (problem) => {
-                if (context.link.peek() === "up") state.value = { kind: "failed", problem };
+                if (!context.isLost(problem)) state.value = { kind: "failed", problem };
             },
         });
     };
@@ -51,7 +51,8 @@ export function open(context: PageContext, view: OneUnit): OpenPage<OneUnit> {
                 if (mine === load) log.value = { kind: "ready", log: withOlder(EMPTY_LOG, entries.slice(0, SHOWN_ENTRIES), SHOWN_ENTRIES) };
             },
             (error: unknown) => {
-                if (mine === load && context.link.peek() === "up") log.value = { kind: "failed", problem: problemOf(error) };
+                const problem = problemOf(error);
+                if (mine === load && !context.isLost(problem)) log.value = { kind: "failed", problem };
             },
         );
     };
@@ -76,7 +77,7 @@ export function open(context: PageContext, view: OneUnit): OpenPage<OneUnit> {
                 log.value = { kind: "ready", log: { ...grown, entries: grown.entries.slice(0, SHOWN_ENTRIES) } };
             },
             (problem) => {
-                if (context.link.peek() === "up") log.value = { kind: "failed", problem };
+                if (!context.isLost(problem)) log.value = { kind: "failed", problem };
             },
         );
     });

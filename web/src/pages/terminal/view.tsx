@@ -70,7 +70,7 @@ function PasteDialog({ paste, onPaste }: Pick<Props, "paste" | "onPaste">): JSX.
 
 function Status({ context, state, restart, copy }: Props): JSX.Element {
     const shell = state.value;
-    const blocked = context.link.value === "down" ? _("There is no connection to the server.") : null;
+    const blocked = context.link.value === "down" ? _("There is no connection to this machine.") : null;
     const again = (
         <Button look="link" blockedBy={blocked} onClick={restart}>
             {_("New shell")}
