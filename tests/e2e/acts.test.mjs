@@ -459,3 +459,140 @@ test("the keyboard reaches the content by the skip link and moves with the page"
         await page.getByRole("heading", { name: "Logs" }).waitFor();
         assert.equal(await page.evaluate(() => document.activeElement?.id), "main");
     }));
+
+const FINGERPRINT = "SHA256:Jm2cQeVYpMxxl0n5oYHEB3uV4ZcN1a0c3cFqXb1Rk0E";
+const HOST_KEY = { kind: "host-key", address: "10.0.0.5:22", "key-type": "ssh-ed25519", fingerprint: FINGERPRINT, key: "ssh-ed25519 AAAAC3", "known-as": ["old-web.lan"] };
+
+/** This machine, and beside it `web2`, into which one logs as `login` says. */
+function withAnother(login) {
+    const machine = new Machine();
+    machine.others.web2 = Object.assign(new Machine(), { login });
+    return { machine, other: machine.others.web2 };
+}
+
+async function connectBySwitcher(page, typed) {
+    await page.getByRole("button", { name: /^Host:/ }).click();
+    await page.getByLabel("Connect to").fill(typed);
+    await page.keyboard.press("Enter");
+}
+
+test("another machine is reached by the switcher: key, password, and then its pages", () => {
+    const { machine, other } = withAnother({ questions: [HOST_KEY, { kind: "password" }], accepts: (answer) => (answer.responses === undefined || answer.responses[0] === "secret" ? "" : "denied") });
+    return visit(
+        "/",
+        async ({ page }) => {
+            await connectBySwitcher(page, "-oProxyCommand=x");
+            await page.getByRole("alert").getByText("This is neither the name nor the IP address").waitFor();
+            await page.getByLabel("Connect to").fill("web2");
+            await page.keyboard.press("Enter");
+            await page.getByRole("heading", { name: "This is the first contact with web2" }).waitFor();
+            await page.getByText(FINGERPRINT, { exact: true }).waitFor();
+            const expected = page.getByLabel("Fingerprint that you expect");
+            await expected.fill(FINGERPRINT.replace("Jm", "Jn"));
+            await page.keyboard.press("Enter");
+            await page.getByText("It is different. Do not connect.").waitFor();
+            assert.equal(await page.getByRole("button", { name: "It matches, trust it" }).getAttribute("aria-disabled"), "true");
+            await expected.fill(`256 ${FINGERPRINT} root@web2 (ED25519)`);
+            await page.getByText("It is the same.").waitFor();
+            await page.keyboard.press("Enter");
+            assert.deepEqual(other.answers, []);
+            assert.equal(await page.getByLabel("For everybody who uses this server").isDisabled(), true);
+            await page.getByRole("button", { name: "It matches, trust it" }).click();
+
+            const field = page.getByLabel("Password of ada");
+            await field.fill("wrong");
+            await page.keyboard.press("Enter");
+            await page.getByRole("alert").getByText("web2 refused the password of ada.").waitFor();
+            assert.equal(await field.inputValue(), "");
+            await field.fill("secret");
+            await page.keyboard.press("Enter");
+            await page.getByRole("heading", { name: "Overview" }).waitFor();
+            assert.deepEqual(other.answers[0], { id: 1, key: HOST_KEY.key, store: "me" });
+            await page.getByText("You work on web2, another machine than the server's.").waitFor();
+            assert.equal(await page.title(), "Overview – web2 – Pilothouse");
+
+            await page.getByRole("link", { name: "Services", exact: true }).first().click();
+            await page.getByRole("button", { name: "Superuser access: off" }).click();
+            await page.getByText("Sudo on web2 asks:").waitFor();
+            await page.getByLabel("[sudo] password for ada:").fill("secret");
+            await page.keyboard.press("Enter");
+            await page.getByRole("button", { name: "Start: nginx.service" }).click();
+            await page.getByText("nginx.service was started.").waitFor();
+            assert.equal(machine.superuser, "none");
+            await page.getByRole("link", { name: "Logs", exact: true }).click();
+            await page.getByRole("button", { name: "Following" }).waitFor();
+            assert.ok(other.spawned.length > 0 && machine.spawned.length === 0);
+            await page.getByRole("link", { name: "Terminal", exact: true }).first().click();
+            await page.locator(".xterm-rows").getByText("Last login").waitFor();
+        },
+        { machine },
+    );
+});
+
+test("an address alone connects to nothing, and a known host is connected again after a reload", () => {
+    const { machine, other } = withAnother({});
+    return visit(
+        "/host/web2/services",
+        async ({ page }) => {
+            await page.getByText("You have not connected to web2 from this browser before.").waitFor();
+            await page.getByRole("button", { name: "Connect", exact: true }).first().click();
+            await page.getByRole("link", { name: "ssh.service" }).waitFor();
+            await page.reload();
+            await page.getByRole("link", { name: "ssh.service" }).waitFor();
+            await page.getByRole("button", { name: /^Host:/ }).press("ArrowDown");
+            await page.keyboard.press("ArrowDown");
+            assert.match(await page.evaluate(() => document.activeElement.textContent), /web2/);
+            await page.getByRole("button", { name: "Disconnect web2" }).click();
+            await page.keyboard.press("Escape");
+            await page.getByText("You are not connected to web2.").waitFor();
+            assert.deepEqual(other.answers, []);
+        },
+        { machine },
+    );
+});
+
+test("a machine that is lost leaves what was known of it, and its page goes on by itself", () => {
+    const { machine, other } = withAnother({});
+    return visit(
+        "/host/web2/services",
+        async ({ page }) => {
+            await page.getByRole("button", { name: "Connect", exact: true }).first().click();
+            await page.getByRole("link", { name: "ssh.service" }).waitFor();
+            other.breakLink();
+            await page.getByText("The connection to web2 broke. What is shown is as of").waitFor();
+            assert.equal(await page.getByRole("link", { name: "ssh.service" }).count(), 1);
+            assert.equal(await page.getByRole("button", { name: "Restart: ssh.service" }).getAttribute("title"), "There is no connection to this machine.");
+            await page.getByText("The connection to web2 broke.").waitFor({ state: "detached" });
+            await page.getByRole("link", { name: "ssh.service" }).waitFor();
+        },
+        { machine },
+    );
+});
+
+test("a machine with another key gets nothing, and its own questions are marked and shown as text", () => {
+    const old = `SHA256:${"o".repeat(43)}`;
+    const { machine, other } = withAnother({ refusal: { problem: "invalid-hostkey", "host-key": "web2 ssh-ed25519 AAAA", "host-fingerprint": FINGERPRINT, message: `host key of web2 changed: pinned ${old}, presented ${FINGERPRINT}` } });
+    machine.others.web3 = Object.assign(new Machine(), { login: { questions: [{ kind: "keyboard-interactive", message: "<b>Pilothouse</b> \u202e\u001b[2J", prompts: [{ prompt: "Code:", echo: true }, { prompt: "PIN:", echo: false }] }] } });
+    return visit(
+        "/",
+        async ({ page }) => {
+            await connectBySwitcher(page, "web2");
+            await page.getByText("web2 identifies itself with a different key").waitFor();
+            await page.getByText(old, { exact: true }).waitFor();
+            await page.getByText(FINGERPRINT, { exact: true }).waitFor();
+            await page.getByText('pilothouse hostkeys remove web2 --reason "reinstalled"').waitFor();
+            assert.deepEqual(other.answers, []);
+            await connectBySwitcher(page, "web3");
+            await page.getByText("web3 asks:").waitFor();
+            await page.getByText("<b>Pilothouse</b> ⟨202E⟩␛[2J").waitFor();
+            await page.getByLabel("Code:").fill("123");
+            await page.getByLabel("PIN:").fill("4567");
+            await page.keyboard.press("Enter");
+            await page.getByRole("heading", { name: "Overview" }).waitFor();
+            assert.deepEqual(machine.others.web3.answers, [{ id: 1, responses: ["123", "4567"] }]);
+            await connectBySwitcher(page, "nowhere.example");
+            await page.getByText("nowhere.example cannot be reached.").waitFor();
+        },
+        { machine },
+    );
+});

@@ -17,6 +17,8 @@ export class Bridge {
     #machine;
     #send;
     #channels = new Map();
+    /** Other machines that are connected, by name. */
+    #connected = new Set();
     #stop;
 
     constructor(machine, send) {
@@ -24,8 +26,14 @@ export class Bridge {
         this.#machine = machine;
         this.#send = send;
         this.#stop = machine.onSignal((signal) => {
-            for (const channel of this.#channels.values()) channel.signal?.(signal);
+            for (const channel of this.#channels.values()) if (channel.host === undefined) channel.signal?.(signal);
         });
+        for (const [name, other] of Object.entries(machine.others)) {
+            other.onSignal((signal) => {
+                if (signal.broken) this.#break(name);
+                else for (const channel of this.#channels.values()) if (channel.host === name) channel.signal?.(signal);
+            });
+        }
         this.control({
             command: "init",
             version: 1,
@@ -59,7 +67,10 @@ export class Bridge {
     #control(message) {
         const { command, channel: id } = message;
         if (command === "ping" && id === undefined) this.control({ ...message, command: "pong" });
-        if (command === "kill") {
+        if (command === "kill" && message.host !== undefined) {
+            this.#connected.delete(message.host);
+            for (const [other, channel] of this.#channels) if (channel.host === message.host || channel.to === message.host) this.#end(other, { problem: "terminated" });
+        } else if (command === "kill") {
             for (const [other, channel] of this.#channels) if (channel.group === message.group) this.#end(other, { problem: "terminated" });
         }
         if (command === "open") this.#open(message);
@@ -67,6 +78,15 @@ export class Bridge {
         if (command === "done") this.#channels.get(id)?.done?.();
         if (command === "active") this.#channels.get(id)?.active?.();
         if (command === "options") this.#channels.get(id)?.options?.(message);
+    }
+
+    /** The way to a machine breaks: its channels end, and whoever watches it is told. */
+    #break(name) {
+        this.#connected.delete(name);
+        for (const [id, channel] of this.#channels) {
+            if (channel.host === name) this.#end(id, { problem: "terminated" });
+            if (channel.to === name) channel.broken();
+        }
     }
 
     #end(id, options) {
@@ -95,14 +115,57 @@ export class Bridge {
         const kinds = { "dbus-json3": dbus, fsread1: read, metrics1: metrics, stream, info, echo, null: () => ({}), "session-control": sessionControl };
         const kind = kinds[payload];
         this.#channels.set(id, { group: options.group });
+        if (payload === "host-login") {
+            const login = hostLogin(options.to, port, this.#machine.others[options.to], () => this.#connected.add(options.to));
+            if (this.#channels.has(id)) this.#channels.set(id, { ...login, to: options.to });
+            return undefined;
+        }
+        const host = options.host === undefined || options.host === "localhost" ? undefined : options.host;
+        if (host !== undefined && !this.#connected.has(host)) return port.fail("unknown-host");
+        const machine = host === undefined ? this.#machine : this.#machine.others[host];
         if (this.#machine.problem !== null && options.bus !== "internal") return port.fail(this.#machine.problem);
-        if ((options.superuser === "require" || options.superuser === true) && this.#machine.superuser === "none") {
+        if ((options.superuser === "require" || options.superuser === true) && machine.superuser === "none") {
             return port.fail("access-denied");
         }
         if (kind === undefined) return port.fail("not-supported");
-        const made = kind(options, port, this.#machine);
-        if (this.#channels.has(id)) this.#channels.set(id, { ...made, group: options.group });
+        const made = kind(options, port, machine);
+        if (this.#channels.has(id)) this.#channels.set(id, { ...made, group: options.group, host });
+        return undefined;
     }
+}
+
+/** Connects to `machine` as its `login` says: each question in turn, then connected, or closed with `refusal`. */
+function hostLogin(to, port, machine, onConnected) {
+    port.ready();
+    if (machine === undefined) return port.fail("no-host"), {};
+    const { questions = [], accepts = () => "", refusal = null, states = [] } = machine.login;
+    let at = 0;
+    let id = 0;
+    const ask = (error = "") => port.json({ question: { id: ++id, host: to, user: "ada", error, ...questions[at] } });
+    const goOn = () => {
+        if (at < questions.length) return ask();
+        if (refusal !== null) return port.fail(refusal.problem, refusal);
+        for (const state of states) port.json(state);
+        onConnected();
+        return port.json({ state: "connected" });
+    };
+    port.json({ state: "authenticating" });
+    goOn();
+    return {
+        data: (payload) => {
+            const { answer } = JSON.parse(payload.toString());
+            machine.answers.push(answer);
+            if (answer.key === undefined && answer.responses === undefined && answer.passphrase === undefined) return port.fail("authentication-failed");
+            const error = accepts(answer);
+            if (error !== "") return ask(error);
+            at += 1;
+            return goOn();
+        },
+        broken: () => {
+            port.json({ state: "reconnecting", in: 1, problem: "terminated" });
+            setTimeout(goOn, 1000);
+        },
+    };
 }
 
 function echo(_options, port) {

@@ -45,6 +45,11 @@ const MESSAGES = [
 export class Machine {
     /** Problem with which every channel but the internal ones is refused; null for none. */
     problem = null;
+    /** Machines that this one reaches by SSH, by the name that is typed. */
+    others = {};
+    /** How one logs in to this one from another, see `hostLogin` in `bridge.mjs`; and what was answered. */
+    login = {};
+    answers = [];
     /** Names that nobody owns on the system bus. */
     absent = new Set();
     superuser = "none";
@@ -96,6 +101,11 @@ export class Machine {
     install(packages) {
         this.packages = packages;
         this.#signal({ internal: true, notify: { "/packages": { "cockpit.Packages": this.properties("/packages", "cockpit.Packages") } } });
+    }
+
+    /** Breaks the way to this machine. */
+    breakLink() {
+        this.#signal({ broken: true });
     }
 
     /** Lets the session run out in so many seconds. */
