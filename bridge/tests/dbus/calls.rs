@@ -24,6 +24,22 @@ async fn a_call_without_a_type_is_introspected_and_one_with_a_type_gets_one_back
 }
 
 #[tokio::test]
+async fn a_call_may_be_authorized_by_asking_unless_its_flags_say_no() {
+    let bus = TestBus::start().await;
+    let _service = service::start(&bus.address).await;
+    let mut page = Page::new().await;
+    let channel = page.open_name(&bus.address, NAME).await;
+
+    for (flags, may_ask) in [(None, true), (Some("i"), true), (Some(""), false)] {
+        let mut call = json!({"call": ["/test", NAME, "MayAsk", []]});
+        if let Some(flags) = flags {
+            call["flags"] = flags.into();
+        }
+        assert_eq!(page.ask(&channel, call).await["reply"], json!([[may_ask]]), "{flags:?}");
+    }
+}
+
+#[tokio::test]
 async fn values_of_all_kinds_come_through() {
     let bus = TestBus::start().await;
     let _service = service::start(&bus.address).await;

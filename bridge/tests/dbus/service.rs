@@ -66,6 +66,12 @@ impl Test {
         OwnedFd::from(file).into()
     }
 
+    /// Whether the caller may be asked for a password meanwhile.
+    fn may_ask(&self, #[zbus(header)] header: zbus::message::Header<'_>) -> bool {
+        let flags = header.primary().flags();
+        flags.contains(zbus::message::Flags::ALLOW_INTERACTIVE_AUTH)
+    }
+
     async fn never(&self) {
         std::future::pending::<()>().await;
     }

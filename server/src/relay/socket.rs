@@ -275,7 +275,7 @@ impl Socket {
                 self.to_browser.insert(0, Item::Text(control_frame(&pong)));
             }
             ("kill", None) => self.pass_on(frame, &message)?,
-            ("logout", None) => self.session.end(&End::Logout),
+            ("logout", None) => self.on_logout(&message)?,
             // `pong`, `hint`, `authorize` (no password is kept here, T19), and what a newer page says.
             (_, None) => {}
         }
@@ -287,6 +287,18 @@ impl Socket {
     fn pass_on(&mut self, frame: &Bytes, message: &[u8]) -> Result<(), Closing> {
         Control::parse(message).map_err(|error| Closing::violation(&error.to_string()))?;
         encode_unparsed(frame, &mut self.to_bridge);
+        Ok(())
+    }
+
+    /// With `disconnect` false a page only wants its password forgotten, and none is kept here (T19).
+    fn on_logout(&mut self, message: &[u8]) -> Result<(), Closing> {
+        let control =
+            Control::parse(message).map_err(|error| Closing::violation(&error.to_string()))?;
+        if let Control::Logout { fields, .. } = control
+            && fields.get("disconnect") != Some(&false.into())
+        {
+            self.session.end(&End::Logout);
+        }
         Ok(())
     }
 

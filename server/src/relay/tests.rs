@@ -483,6 +483,22 @@ async fn a_text_channel_with_garbled_data_is_closed_at_both_ends() {
 }
 
 #[tokio::test]
+async fn a_page_that_drops_privileges_stays_logged_in() {
+    let mut stage = Stage::new().await;
+    let (cookie, _bridge) = stage.log_in().await;
+    let mut page = stage.page(&cookie).await;
+
+    page.control(&json!({ "command": "logout", "disconnect": false }))
+        .await;
+
+    page.control(&json!({ "command": "ping", "sequence": 7 }))
+        .await;
+    assert_eq!(page.next_control().await, json!({ "command": "pong", "sequence": 7 }));
+    let (_socket, init) = stage.connect(&cookie).await;
+    assert_eq!(init["problem"], serde_json::Value::Null);
+}
+
+#[tokio::test]
 async fn logging_out_in_one_tab_ends_all_of_them() {
     let mut stage = Stage::new().await;
     let (cookie, mut bridge) = stage.log_in().await;

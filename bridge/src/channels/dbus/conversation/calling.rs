@@ -107,7 +107,8 @@ impl Conversation {
         signature: &str,
     ) -> Result<Message, BuildError> {
         let mut flags = Flags::empty();
-        if call.flags.as_ref().is_some_and(|flags| flags.contains('i')) {
+        // Without `flags` a question is allowed: Cockpit's guide says so, and packages rely on it.
+        if call.flags.as_ref().is_none_or(|flags| flags.contains('i')) {
             flags |= Flags::ALLOW_INTERACTIVE_AUTH;
         }
         if call.id.is_none() {
