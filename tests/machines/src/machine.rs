@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
 use crate::image::Packages;
+use crate::program::Program;
 use crate::release::Release;
 use crate::virtual_machine::{Disks, Kernel, Labels};
 
@@ -266,6 +267,14 @@ impl Machine {
         let content = Content::CopyOf(host_path.into());
         self.files
             .push(PlacedFile { path: path.to_owned(), mode, content });
+        self
+    }
+
+    /// Is a later release where what was built on this host would not run: it needs a C library as new as the host's.
+    #[must_use]
+    pub fn runs_what_was_built_here(mut self) -> Self {
+        let libc = Program::new("getconf").arg("GNU_LIBC_VERSION").output();
+        self.release = self.release.with_libc(&libc.unwrap_or_default());
         self
     }
 

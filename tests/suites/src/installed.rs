@@ -17,6 +17,7 @@ impl House {
     pub fn installed(machine: Machine) -> Self {
         let lab = Lab::start().expect("a lab");
         let machine = machine
+            .runs_what_was_built_here()
             .packages(&["dbus", "sudo"])
             .user("ada", PASSWORD)
             .sudo(Sudo::WithPassword)

@@ -35,6 +35,7 @@ pub struct House {
 /// A machine as most of these tests need it: users `ada`, who may use sudo with her password, and `ben`, who may not.
 pub fn machine(machine: Machine) -> Machine {
     machine
+        .runs_what_was_built_here()
         .packages(&["dbus", "sudo"])
         .user("ada", PASSWORD)
         .sudo(Sudo::WithPassword)

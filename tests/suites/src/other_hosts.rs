@@ -56,11 +56,10 @@ impl Login {
 
 /// A machine with `ada` and a bridge.
 pub fn with_bridge(machine: Machine) -> Machine {
-    machine.user("ada", THERE).copy_of(
-        crate::program("pilothouse-bridge"),
-        "/usr/local/bin/pilothouse-bridge",
-        0o755,
-    )
+    machine
+        .runs_what_was_built_here()
+        .user("ada", THERE)
+        .copy_of(crate::program("pilothouse-bridge"), "/usr/local/bin/pilothouse-bridge", 0o755)
 }
 
 /// Logs in to `to` on `channel`, accepts its key, and answers as `person` does until it is connected or refused.

@@ -102,6 +102,7 @@ async fn a_changed_host_key_keeps_the_password_here() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_machines_own_questions_are_asked_and_the_login_password_answers_the_first() {
     let two = Machine::debian12()
+        .runs_what_was_built_here()
         .user("ada", PASSWORD)
         .ssh_login(SshLogin::TwoQuestions);
     let bridge = suites::program("pilothouse-bridge");
