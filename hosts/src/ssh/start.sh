@@ -1,4 +1,4 @@
-# What a shell on another machine does to start a bridge there, for bridge_there.rs. It comes by standard input, and so do
+# What a shell on another machine does to start a bridge there, for there.rs. It comes by standard input, and so do
 # all values: lines of assignments before this. It is one group, so that nothing of it is left to be read when the bridge
 # reads on. What it says stands in lines that begin with PILOTHOUSE; POSIX sh, and the programs of coreutils or busybox.
 {
@@ -7,7 +7,7 @@
 
     # Runs the file if it is what it should be. It is opened once: what was checked is what is run.
     run_checked() {
-        [ -r "$1" ] || return 1
+        [ -r "$1" ] && [ -x "$1" ] || return 1
         exec 9< "$1"
         sum=$(sha256sum <&9)
         if [ "${sum%% *}" != "$digest" ]; then
