@@ -190,6 +190,37 @@ async fn keys_certificates_and_passphrases_let_in_where_no_password_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_login_password_opens_other_machines_if_the_box_was_ticked_and_else_does_not() {
+    let same = Machine::debian11().user("ada", PASSWORD).copy_of(
+        suites::program("pilothouse-bridge.x86_64"),
+        "/usr/local/bin/pilothouse-bridge",
+        0o755,
+    );
+    let (house, [there]) = house_and([same]);
+    let host = address(&there);
+    let known = format!(
+        "ssh-keyscan -T 10 {host} 2>/dev/null > ~/.ssh/known_hosts; wc -l < ~/.ssh/known_hosts"
+    );
+    house
+        .machine
+        .exec_as("ada", &format!("mkdir -p -m 700 ~/.ssh; {known}"))
+        .unwrap();
+
+    let browser = house.logged_in("ada").await;
+    let mut page = browser.open_page().await;
+    let refused = spawn(&mut page, "1", &host, &["hostname"])
+        .await
+        .unwrap_err();
+    assert_eq!(refused.problem(), Some("authentication-failed"));
+    assert_eq!(refused.close["auth-method-results"]["password"], "not-tried", "{refused:?}");
+    assert_eq!(refused.close["auth-method-results"]["gssapi-mic"], "no-server-support");
+
+    let browser = house.logged_in_with_reuse("ada").await;
+    let mut page = browser.open_page().await;
+    assert_eq!(spawn(&mut page, "1", &host, &["hostname"]).await.unwrap(), there.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn old_servers_are_refused_by_name_and_other_servers_are_not() {
     let old = Machine::debian12().user("ada", THERE).old_ssh_algorithms();
     let dropbear = with_bridge(Machine::debian12()).dropbear();
