@@ -120,22 +120,24 @@ async fn a_machine_on_which_nothing_can_be_run_has_terminals_and_says_why() {
         "window": { "rows": 31, "cols": 97 }, "host": host });
     page.open("pty", open).await;
     page.ready("pty").await;
-    page.data("pty", b"stty size; hostname\n").await;
-    until(&mut page, "31 97").await;
-    until(&mut page, there.name()).await;
+    let mut screen = String::new();
+    page.data("pty", b"stty size; echo host=$(hostname)\n")
+        .await;
+    until(&mut page, &mut screen, "31 97").await;
+    until(&mut page, &mut screen, &format!("host={}", there.name())).await;
     let window =
         json!({ "command": "options", "channel": "pty", "window": { "rows": 20, "cols": 60 } });
     page.control(&window).await;
     page.data("pty", b"stty size\n").await;
-    until(&mut page, "20 60").await;
+    until(&mut page, &mut screen, "20 60").await;
     page.data("pty", b"exit 3\n").await;
     let ended = page.converse("pty").await;
     assert_eq!(ended.close["exit-status"], 3, "{ended:?}");
 }
 
-async fn until(page: &mut Page, wanted: &str) {
-    let mut seen = String::new();
-    while !seen.contains(wanted) {
-        seen.push_str(&String::from_utf8_lossy(&page.next_data("pty").await));
+/// Reads on until `wanted` stands on the screen, which keeps all that was read.
+async fn until(page: &mut Page, screen: &mut String, wanted: &str) {
+    while !screen.contains(wanted) {
+        screen.push_str(&String::from_utf8_lossy(&page.next_data("pty").await));
     }
 }
