@@ -37,9 +37,13 @@ impl Release {
     /// programs that were built there run on no older one. The newest when none is.
     pub(crate) fn with_libc(self, libc: &str) -> Self {
         let needed = minor_version(libc);
-        let later = Self::ALL.into_iter().filter(|release| *release >= self);
+        let mut later = Self::ALL.into_iter().filter(|release| *release >= self);
         let fits = |release: &Self| needed.is_none_or(|needed| release.libc() >= needed);
-        later.clone().find(fits).or(later.last()).unwrap_or(self)
+        later
+            .clone()
+            .find(fits)
+            .or(later.next_back())
+            .unwrap_or(self)
     }
 
     /// The second number of its C library's version; the first is 2.
