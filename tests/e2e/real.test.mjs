@@ -161,6 +161,91 @@ describe("before login", () => {
     });
 });
 
+describe("another machine", () => {
+    let other;
+    let view;
+    let page;
+
+    before(async () => {
+        other = machine.besides("web2");
+        view = await openLoggedIn("/host/localhost/overview");
+        page = view.page;
+    });
+
+    after(async () => {
+        await close(view);
+        other?.down();
+    });
+
+    async function choose(typed) {
+        await page.getByRole("button", { name: /^Host:/ }).click();
+        await page.getByLabel("Connect to").fill(typed);
+        await page.keyboard.press("Enter");
+    }
+
+    test("its key is shown as its own console shows it, and a wrong password is refused", async () => {
+        await choose(other.address);
+        await page.getByRole("heading", { name: `This is the first contact with ${other.address}` }).waitFor();
+        const [, fingerprint] = other.run("ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub").split(" ");
+        await page.getByText(fingerprint, { exact: true }).waitFor();
+        await page.getByRole("button", { name: "It matches, trust it" }).click();
+
+        const field = page.getByLabel("Password of ada");
+        await field.fill("wrong");
+        await page.keyboard.press("Enter");
+        await page.getByRole("alert").getByText(`${other.address} refused the password of ada.`).waitFor();
+        await field.fill(PASSWORDS.ada);
+        await page.keyboard.press("Enter");
+        await page.getByText(`You work on ${other.address}, another machine than the server's.`).waitFor();
+        const stored = machine.run("cat", "/home/ada/.ssh/known_hosts").split(" ");
+        assert.deepEqual([stored[0], stored[2]], [other.address, other.run("cut", "-d", " ", "-f2", "/etc/ssh/ssh_host_ed25519_key.pub")]);
+    });
+
+    test("a bridge is sent there, and the overview tells that machine's facts", async () => {
+        const system = page.getByRole("region", { name: "System" });
+        await system.getByText("web2", { exact: true }).waitFor();
+        const [digest, place] = other.run("bash", "-c", "sha256sum /home/ada/.local/lib/pilothouse/*/pilothouse-bridge").split("  ");
+        assert.equal(place, `/home/ada/.local/lib/pilothouse/${digest}/pilothouse-bridge`);
+    });
+
+    test("a service there is restarted with superuser access of that machine", async () => {
+        const pid = () => other.run("systemctl", "show", "--value", "--property", "MainPID", "cron.service");
+        await page.getByRole("link", { name: "Services", exact: true }).first().click();
+        await page.getByRole("button", { name: "Superuser access: off" }).click();
+        await page.getByText(`Sudo on ${other.address} asks:`).waitFor();
+        await page.getByLabel("[sudo] password for ada:").fill(PASSWORDS.ada);
+        await page.keyboard.press("Enter");
+        await page.getByRole("button", { name: "Superuser access: on" }).waitFor();
+        const before = [pid(), property("cron.service", "MainPID")];
+        await page.getByRole("button", { name: "Restart: cron.service" }).click();
+        await page.getByText("cron.service was restarted.").waitFor();
+        assert.notEqual(pid(), before[0]);
+        assert.equal(property("cron.service", "MainPID"), before[1]);
+    });
+
+    test("its journal is followed, and its terminal is a shell there", async () => {
+        await page.getByRole("link", { name: "Logs", exact: true }).click();
+        await page.getByRole("button", { name: "Following" }).waitFor();
+        other.run("logger", "--tag", "lighthouse", "a ship from web2");
+        await page.locator(".ph-entry", { hasText: "a ship from web2" }).waitFor();
+        await page.getByRole("link", { name: "Terminal", exact: true }).first().click();
+        await page.locator(".xterm-rows").getByText("ada@web2").first().waitFor();
+    });
+
+    test("a machine whose key has changed gets no password", async () => {
+        const passwords = () => other.run("bash", "-c", "journalctl -u ssh | grep -c 'password for ada' || true");
+        await page.getByRole("button", { name: /^Host:/ }).click();
+        await page.getByRole("button", { name: /^Disconnect/ }).first().click();
+        const before = passwords();
+        other.script("rm /etc/ssh/ssh_host_*; ssh-keygen -q -A; systemctl restart ssh");
+        await page.goto("/host/localhost/overview");
+        await choose(other.address);
+        await page.getByText(`${other.address} identifies itself with a different key`).waitFor();
+        assert.equal(await page.getByLabel("Password of ada").count(), 0);
+        assert.equal(passwords(), before);
+    });
+});
+
 describe("after login", () => {
     /** One page for all of these. */
     let page;

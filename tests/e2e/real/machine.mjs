@@ -17,6 +17,9 @@ const PORT = 9090;
 const WEB_DIR = process.env.WEB_DIR ?? "";
 const WEB_PLACE = "/usr/local/share/pilothouse-web";
 
+/** The bridge that is sent to machines without one; the program finds it beside itself. */
+const SENT_BRIDGE = `pilothouse-bridge.${process.arch === "arm64" ? "aarch64" : "x86_64"}`;
+
 /** What the machine's people log in with; they protect nothing. */
 export const PASSWORDS = { ada: "correct-horse-7", eve: "battery-staple-8" };
 
@@ -26,13 +29,14 @@ export const PASSWORDS = { ada: "correct-horse-7", eve: "battery-staple-8" };
  */
 export function bootMachine({ release = "debian12", name = "web1", more = [] } = {}) {
     if (process.getuid() !== 0) throw new Error("the tests against a real machine boot one, which needs root: run them with sudo");
-    for (const program of ["lab", "pilothouse"]) {
-        if (!existsSync(BUILT + program)) throw new Error(`${BUILT}${program} is not there: cargo build -p machines -p cli`);
+    for (const program of ["lab", "pilothouse", SENT_BRIDGE]) {
+        if (!existsSync(BUILT + program)) throw new Error(`${BUILT}${program} is not there: make debug, cargo build -p machines`);
     }
     const machine = new Machine(`e2e-${process.pid}`, name, release, more);
     process.once("exit", () => machine.down());
     for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
     machine.copyIn(`${BUILT}pilothouse`, "/usr/local/bin/pilothouse", "755");
+    machine.copyIn(`${BUILT}${SENT_BRIDGE}`, `/usr/local/bin/${SENT_BRIDGE}`, "755");
     if (WEB_DIR !== "") machine.copyFolderIn(WEB_DIR, WEB_PLACE);
     machine.copyIn(`${ROOT}packaging/pam/pilothouse`, "/etc/pam.d/pilothouse", "644");
     return machine;
@@ -56,6 +60,13 @@ class Machine {
     /** Where the server answers. */
     get origin() {
         return `https://${this.address}:${PORT}`;
+    }
+
+    /** Boots another on the same network, with the same people and nothing of ours. It goes with this one's process. */
+    besides(name, release = "debian12") {
+        const other = new Machine(this.#set, name, release, []);
+        process.once("exit", () => other.down());
+        return other;
     }
 
     /** Runs a command as root in it; resolves to what it wrote. Throws unless it ends with status 0. */
