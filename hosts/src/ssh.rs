@@ -1,8 +1,8 @@
 //! SSH: how the user's own bridge reaches other machines.
 //!
 //! [`Ssh`] is what `bridge::peer::remote` asks for a machine. A connection is made hop by hop: a name becomes a way
-//! ([`way`]), each machine on it shows a key that is believed ([`dial`]) before the user is authenticated there
-//! ([`authenticate`]); at the end a bridge is found or sent ([`there`]). No program `ssh` is started, and nothing of this ever
+//! (`way`), each machine on it shows a key that is believed (`dial`) before the user is authenticated there
+//! (`authenticate`); at the end a bridge is found or sent (`there`). No program `ssh` is started, and nothing of this ever
 //! runs as root or in the server (security rule T21).
 
 mod agent;

@@ -64,7 +64,7 @@ impl Default for Incoming {
 }
 
 impl Incoming {
-    /// Where the next bytes go, never empty once [`Incoming::next`] had nothing more, and where their descriptors go.
+    /// Where the next bytes go, never empty once [`Incoming::next_message`] had nothing more, and where their descriptors go.
     pub(super) fn room(&mut self) -> (&mut [u8], &mut Vec<OwnedFd>) {
         if let Some((message, there)) = &mut self.large {
             return (message.get_mut(*there..).unwrap_or_default(), &mut self.descriptors);
