@@ -54,7 +54,7 @@ systemctl reset-failed
 /** Boots one, both servers running. */
 export async function bootHouse(version) {
     const flag = version === "287" ? "--package" : "--backport";
-    const more = ["--changes-its-network", ...SERVICES.flatMap((name) => ["--package", name]), ...COCKPIT.flatMap((name) => [flag, name])];
+    const more = [...SERVICES.flatMap((name) => ["--package", name]), ...COCKPIT.flatMap((name) => [flag, name])];
     const machine = bootMachine({ name: `stock${version}`, more });
     machine.script(PREPARE);
     await machine.startServer();

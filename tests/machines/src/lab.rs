@@ -16,7 +16,7 @@ use crate::enclosure::Enclosure;
 use crate::error::{Doing as _, Error, Result};
 use crate::image::Image;
 use crate::leaving::{Exit, Leaving, Names};
-use crate::machine::{Content, Disk, Machine, Network, NetworkRights, RootDirectory};
+use crate::machine::{Content, Disk, Machine, Network, RootDirectory};
 use crate::power::{Hardware, Plan, Power};
 use crate::program::Program;
 use crate::range::{PREFIX, Range};
@@ -206,16 +206,13 @@ impl Inside {
         let root = directory.join("root");
         let written = self.written.join(&name);
         let port = format!("p{last}");
-        let mut extra = match machine.root {
+        let extra = match machine.root {
             RootDirectory::Writable => Vec::new(),
             RootDirectory::ReadOnly => {
                 let var = written.join("var");
                 vec!["--read-only".to_owned(), format!("--overlay=+/var:{}:/var", var.display())]
             }
         };
-        if machine.network_rights == NetworkRights::Change {
-            extra.push("--capability=CAP_NET_ADMIN".to_owned());
-        }
         let hardware = match &machine.kernel {
             Kernel::Shared => Hardware::Shared(extra),
             Kernel::Own { command_line, clock } => {

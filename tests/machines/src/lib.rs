@@ -87,7 +87,7 @@ pub use error::{Error, Result};
 pub use image::{Packages, build_base};
 pub use lab::Lab;
 pub use list::{Listed, find, list};
-pub use machine::{Disk, Machine, Network, NetworkRights, RootDirectory, Sudo};
+pub use machine::{Disk, Machine, Network, RootDirectory, Sudo};
 pub use needs::{PACKAGES, check};
 pub use process::Identity;
 pub use program::{Finished, Program, start_in_background};

@@ -27,7 +27,6 @@ pub struct Machine {
     pub(crate) scripts: Vec<String>,
     pub(crate) disk: Disk,
     pub(crate) network: Network,
-    pub(crate) network_rights: NetworkRights,
     pub(crate) root: RootDirectory,
     pub(crate) kernel: Kernel,
     pub(crate) labels: Labels,
@@ -101,15 +100,6 @@ pub enum Network {
     LabAndUplink,
 }
 
-/// What root in the machine may do with its network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NetworkRights {
-    /// Use it as it is.
-    None,
-    /// Change addresses, make interfaces, filter.
-    Change,
-}
-
 impl Machine {
     /// A machine with this release, no users but root, and no way to log in as root.
     pub fn new(release: Release) -> Self {
@@ -124,7 +114,6 @@ impl Machine {
             scripts: Vec::new(),
             disk: Disk::Large,
             network: Network::Lab,
-            network_rights: NetworkRights::None,
             root: RootDirectory::Writable,
             kernel: Kernel::Shared,
             labels: Labels::None,
@@ -303,13 +292,6 @@ impl Machine {
     #[must_use]
     pub fn uplink(mut self) -> Self {
         self.network = Network::LabAndUplink;
-        self
-    }
-
-    /// Lets root in it change its network, as `NetworkManager` does. The namespace is the machine's own.
-    #[must_use]
-    pub fn changes_its_network(mut self) -> Self {
-        self.network_rights = NetworkRights::Change;
         self
     }
 

@@ -88,17 +88,15 @@ fn users_have_the_sudo_rights_that_were_asked_for() {
 }
 
 #[test]
-fn root_changes_the_network_of_a_machine_that_was_given_the_right_and_of_no_other() {
+fn root_changes_the_network_of_its_machine() {
     let lab = Lab::start().unwrap();
-    let new_link = ["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"];
+    let machine = lab.machine(Machine::debian12()).unwrap();
 
-    let with = lab
-        .machine(Machine::debian12().named("with").changes_its_network())
+    machine
+        .exec(&["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"])
         .unwrap();
-    let without = lab.machine(Machine::debian12().named("without")).unwrap();
 
-    assert_eq!(with.try_exec(&new_link).unwrap().code, 0);
-    assert_ne!(without.try_exec(&new_link).unwrap().code, 0);
+    machine.exec(&["ip", "link", "show", "lan1"]).unwrap();
 }
 
 #[test]

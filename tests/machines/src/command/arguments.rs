@@ -225,9 +225,6 @@ pub(crate) struct Up {
     /// The name server it asks
     #[arg(long, value_name = "ADDRESS")]
     name_server: Option<Ipv4Addr>,
-    /// Let root in it change its network
-    #[arg(long)]
-    changes_its_network: bool,
     /// Also connect it to what this host reaches, set up as this host is
     #[arg(long)]
     uplink: bool,
@@ -277,14 +274,13 @@ impl Up {
             machine = machine.slp_daemon(&services.collect::<Vec<_>>());
         }
         let no_sudo = matches!(self.sudo, SudoFlag::Absent);
-        let flags: [(bool, Change); 17] = [
+        let flags: [(bool, Change); 16] = [
             (no_sudo, Machine::without_sudo),
             (self.permit_root_login, Machine::permit_root_login),
             (self.old_ssh_algorithms, Machine::old_ssh_algorithms),
             (self.dropbear, Machine::dropbear),
             (self.no_dbus, Machine::without_dbus),
             (self.python, |machine| machine.package("python3")),
-            (self.changes_its_network, Machine::changes_its_network),
             (self.read_only, Machine::read_only_root),
             (self.package_lock_held, Machine::package_lock_held),
             (self.aarch64, Machine::aarch64),
