@@ -1,6 +1,7 @@
 //! `/superuser`: turns superuser access on and off, and asks what that takes to be asked.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use protocol::secret::Secret;
@@ -19,10 +20,17 @@ pub(super) struct Superuser {
     bridge: Weak<Bridge>,
     /// The question that was asked last and has no answer yet.
     pending: Mutex<Option<Pending>>,
+    /// How many starts were asked for.
+    starts: AtomicU64,
 }
+
+/// Tells the questions of one start from those of another: one that is refused leaves the other's alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Start(u64);
 
 /// A question that waits for its answer.
 struct Pending {
+    start: Start,
     asked: Asked,
     answer: oneshot::Sender<Secret>,
 }
@@ -43,22 +51,35 @@ pub(super) enum SuperuserError {
 impl Superuser {
     /// The object of `bridge`.
     pub(super) fn new(bridge: &Arc<Bridge>) -> Self {
-        Self { bridge: Arc::downgrade(bridge), pending: Mutex::default() }
+        Self {
+            bridge: Arc::downgrade(bridge),
+            pending: Mutex::default(),
+            starts: AtomicU64::default(),
+        }
     }
 
-    async fn ask(&self, question: Question, emitter: &SignalEmitter<'_>) -> zbus::Result<()> {
+    async fn ask(
+        &self,
+        start: Start,
+        question: Question,
+        emitter: &SignalEmitter<'_>,
+    ) -> zbus::Result<()> {
         let echo = question.echo == Echo::On;
         let Question { message, prompt, error, answer, .. } = question;
         let asked = (message.clone(), prompt.clone(), String::new(), echo, error.clone());
-        *self.lock() = Some(Pending { asked, answer });
+        *self.lock() = Some(Pending { start, asked, answer });
         // The signal first: pages that know only that have their question at once.
         Self::prompt(emitter, &message, &prompt, "", echo, &error).await?;
         self.pending_changed(emitter).await
     }
 
-    /// Takes the question back: it was answered, or nobody waits for the answer.
-    async fn settle(&self, emitter: &SignalEmitter<'_>) -> Option<Pending> {
-        let pending = self.lock().take();
+    /// Takes the question back, if it is wanted: it was answered, or nobody waits for the answer.
+    async fn settle(
+        &self,
+        wanted: impl Fn(&Pending) -> bool,
+        emitter: &SignalEmitter<'_>,
+    ) -> Option<Pending> {
+        let pending = self.lock().take_if(|pending| wanted(pending));
         if pending.is_some() {
             let _nobody_listens = self.pending_changed(emitter).await;
         }
@@ -121,15 +142,16 @@ impl Superuser {
         let bridge = self.bridge.upgrade().ok_or_else(gone)?;
         let method =
             Method::named(name).map_err(|error| SuperuserError::Error(error.to_string()))?;
+        let start = Start(self.starts.fetch_add(1, Ordering::Relaxed));
         let (ask, mut questions) = mpsc::channel(1);
         let mut starting = std::pin::pin!(bridge.turn_superuser_on(method, ask));
         loop {
             tokio::select! {
                 started = &mut starting => {
-                    self.settle(&emitter).await;
+                    self.settle(|pending| pending.start == start, &emitter).await;
                     return started.map_err(|closed| SuperuserError::Error(closed.message));
                 }
-                Some(question) = questions.recv() => self.ask(question, &emitter).await?,
+                Some(question) = questions.recv() => self.ask(start, question, &emitter).await?,
             }
         }
     }
@@ -144,7 +166,7 @@ impl Superuser {
     /// Answers the last question. An empty answer gives up.
     async fn answer(&self, answer: String, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
         let answer = Secret::from(answer);
-        if let Some(waiting) = self.settle(&emitter).await {
+        if let Some(waiting) = self.settle(|_| true, &emitter).await {
             let _it_was_given_up = waiting.answer.send(answer);
         }
     }
