@@ -7,6 +7,7 @@ import { _, fill } from "../i18n";
 import { LOCALHOST, routeAddress } from "../routes";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
+import { Select } from "../ui/field";
 import { visibleLine } from "../ui/host_text";
 import { Icon } from "../ui/icon";
 import { chooseLanguage, chosenLanguage } from "./language";
@@ -58,27 +59,8 @@ export function AccountExtras(): JSX.Element {
 /** The language of packages; our own texts are in English. */
 function LanguageField({ languages }: { readonly languages: ReadonlyMap<string, string> }): JSX.Element {
     const sorted = [...languages].sort(([, one], [, other]) => one.localeCompare(other));
-    const chosen = chosenLanguage();
-    return (
-        <label class="ph-language">
-            <span class="ph-field-label">{_("Language of packages")}</span>
-            <span class="pf-v6-c-form-control">
-                <select value={chosen} onChange={(event) => chooseLanguage(event.currentTarget.value)}>
-                    <option value="">{_("As the browser")}</option>
-                    {sorted.map(([code, name]) => (
-                        <option key={code} value={code} lang={code} selected={code === chosen}>
-                            {visibleLine(name)}
-                        </option>
-                    ))}
-                </select>
-                <span class="pf-v6-c-form-control__utilities">
-                    <span class="pf-v6-c-form-control__toggle-icon">
-                        <Icon name="down" />
-                    </span>
-                </span>
-            </span>
-        </label>
-    );
+    const choices = sorted.map(([code, name]) => ({ value: code, label: visibleLine(name), lang: code }));
+    return <Select label={_("Language of packages")} value={chosenLanguage()} choices={[{ value: "", label: _("As the browser") }, ...choices]} onChange={chooseLanguage} />;
 }
 
 /** The pages of packages that run in frames, seen or not, and how to end one. Outside the menu, which closes under it. */

@@ -11,6 +11,8 @@ const TYPING_PAUSE = 250;
 export interface Choice {
     readonly value: string;
     readonly label: string;
+    /** The language of the label, where it is not the page's. */
+    readonly lang?: string;
 }
 
 export function Select(props: {
@@ -28,7 +30,7 @@ export function Select(props: {
             <span class="pf-v6-c-form-control">
                 <select id={id} value={props.value} onChange={(event) => props.onChange(event.currentTarget.value)}>
                     {props.choices.map((choice) => (
-                        <option key={choice.value} value={choice.value}>
+                        <option key={choice.value} value={choice.value} lang={choice.lang} selected={choice.value === props.value}>
                             {choice.label}
                         </option>
                     ))}
